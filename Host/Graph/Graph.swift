@@ -1,0 +1,171 @@
+import GantryBase
+
+/// The checked form of one graph file: what runs, how it is chained, under which policies.
+///
+/// A value without I/O or threads. `GraphBuilder` makes it from a manifest and the descriptions
+/// of the installed plugins; whatever it holds has passed every check that needs no plugin code.
+/// Schemas of FEATURES ports and the artifacts' contents are checked later, by `configure`.
+public struct Graph: Sendable, Equatable {
+  public enum Clock: String, Sendable { case replay, live }
+  public enum Trust: String, Sendable { case any, manifest, signed }
+
+  public var name: String
+  /// The file it came from, as given.
+  public var file: String
+  public var clock: Clock
+  public var trust: Trust
+  /// Folders searched for plugins, absolute.
+  public var pluginPath: [String]
+  /// By id: instrument `n` of the ABI is `instruments[n - 1]`.
+  public var instruments: [Instrument]
+  public var currencies: [Currency]
+  /// In file order. Edges refer to nodes by their index here.
+  public var nodes: [GraphNode]
+  /// Indices of `nodes` in topological order, ties by file order, feedback edges left out.
+  public var order: [Int]
+  /// Names of lanes in order of first mention; the first is `main`.
+  public var lanes: [String]
+  public var tests: [GraphTest]
+
+  public init(name: String, file: String) {
+    self.name = name
+    self.file = file
+    clock = .replay
+    trust = .any
+    pluginPath = []
+    instruments = []
+    currencies = []
+    nodes = []
+    order = []
+    lanes = ["main"]
+    tests = []
+  }
+
+  public func node(named name: String) -> Int? { nodes.firstIndex { $0.name == name } }
+}
+
+public struct GraphNode: Sendable, Equatable {
+  public var name: String
+  public var place: Place?
+  public var plugin: PluginDescription
+  /// Aligned with `plugin.parameters`.
+  public var parameters: [ParameterValue]
+  /// Where each parameter's value stands, when it is in the file; aligned with `parameters`.
+  public var parameterPlaces: [Place?]
+  /// Edges into this node, in the order of `from`.
+  public var inputs: [Edge]
+  /// Index into `Graph.lanes`.
+  public var lane: Int
+  public var onError: OnError
+  public var grants: [PluginDescription.Need]
+  public var isolation: Isolation
+  public var swap: SwapPolicy
+
+  public init(name: String, plugin: PluginDescription) {
+    self.name = name
+    place = nil
+    self.plugin = plugin
+    parameters = []
+    parameterPlaces = []
+    inputs = []
+    lane = 0
+    onError = .skip
+    grants = []
+    isolation = .none
+    swap = SwapPolicy()
+  }
+}
+
+/// `nodes[fromNode].outputs[fromPort] -> this node's inputs[toPort]`.
+public struct Edge: Sendable, Equatable {
+  public var fromNode: Int
+  public var fromPort: Int
+  public var toPort: Int
+  /// Written with `~`.
+  public var isFeedback: Bool
+  /// Only for edges between lanes and into slow sinks; nil means delivery on the lane.
+  public var queue: QueuePolicy?
+  public var place: Place?
+
+  public init(fromNode: Int, fromPort: Int, toPort: Int, isFeedback: Bool = false, queue: QueuePolicy? = nil, place: Place? = nil) {
+    self.fromNode = fromNode
+    self.fromPort = fromPort
+    self.toPort = toPort
+    self.isFeedback = isFeedback
+    self.queue = queue
+    self.place = place
+  }
+}
+
+public struct QueuePolicy: Sendable, Equatable {
+  public enum WhenFull: String, Sendable, CaseIterable { case block, dropOldest = "drop_oldest", conflate }
+  public var size: Int
+  public var whenFull: WhenFull
+  public init(size: Int = 1024, whenFull: WhenFull = .block) {
+    self.size = size
+    self.whenFull = whenFull
+  }
+}
+
+public enum OnError: Sendable, Equatable {
+  /// Discard what the failing event caused and go on; the breaker may quarantine the node.
+  case skip
+  /// Stop the run.
+  case halt
+  /// Deliver another node's outputs instead while this one is quarantined (index into `nodes`).
+  case fallback(Int)
+}
+
+public enum Isolation: String, Sendable, Equatable, CaseIterable { case none, process }
+
+/// Parsed and checked now; the swap protocol acts on it.
+public struct SwapPolicy: Sendable, Equatable {
+  public var warm: Int = 0
+  public var shadow: Int = 0
+  public var probation: Int = 0
+  public var revertIfErrors: Int?
+  public var revertIfP99Us: Double?
+  /// A share of instruments, 0...1; nil = none.
+  public var canary: Double?
+  public var whenFlat: Bool = false
+  public var timeoutNs: Int64?
+  public init() {}
+}
+
+/// One entry of `tests:`.
+public struct GraphTest: Sendable, Equatable {
+  /// Replaces a source node's events by rows of a CSV file (absolute path).
+  public struct Given: Sendable, Equatable {
+    public var node: Int
+    public var path: String
+    public var place: Place?
+    public init(node: Int, path: String, place: Place? = nil) {
+      self.node = node
+      self.path = path
+      self.place = place
+    }
+  }
+  /// What one port must have emitted, in order; each entry maps field names to expected text.
+  public struct Expectation: Sendable, Equatable {
+    public var node: Int
+    public var port: Int
+    public var events: [[String: String]]
+    public var place: Place?
+    public init(node: Int, port: Int, events: [[String: String]], place: Place? = nil) {
+      self.node = node
+      self.port = port
+      self.events = events
+      self.place = place
+    }
+  }
+  public var name: String
+  public var given: [Given]
+  public var expect: [Expectation]
+  public var place: Place?
+  public init(name: String, given: [Given] = [], expect: [Expectation] = [], place: Place? = nil) {
+    self.name = name
+    self.given = given
+    self.expect = expect
+    self.place = place
+  }
+}

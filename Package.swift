@@ -1,0 +1,168 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// One line per module or plugin; the helper functions below say what a line means.
+
+let package = Package(
+  name: "gantry",
+  products: [
+    .executable(name: "gantry", targets: ["gantry"]),
+    .executable(name: "gantry-chain", targets: ["gantry-chain"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    // The ABI and the system's own libraries.
+    .systemLibrary(name: "CGantry", path: "SDK/C/include/gantry"),
+    .systemLibrary(name: "CLZ4", path: "SDK/C/system/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CPosix", path: "SDK/C/system/CPosix"),
+    .systemLibrary(name: "CYaml", path: "Host/System/CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CZlib", path: "SDK/C/system/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CLinux", path: "Host/System/CLinux"),
+
+    // The host, from the bottom up. Imports point upwards in this list.
+    hostModule("Base", system: ["CLinux"]),
+    hostModule("Manifest", ["Base"], system: ["CYaml"]),
+    hostModule("Graph", ["Base", "Manifest"]),
+    hostModule("Loader", ["Base"], system: ["CGantry", "CLinux"], [.product(name: "Crypto", package: "swift-crypto")]),
+    hostModule("Journal", ["Base"], system: ["CLZ4"]),
+    hostModule("Trace", ["Base"], system: ["CLinux"]),
+    hostModule("ChainStore", ["Base", "Trace"], [.product(name: "GRDB", package: "GRDB.swift")]),
+    hostModule("Runtime", ["Base", "Graph", "Journal", "Loader", "Trace"], system: ["CGantry", "CLinux"]),
+    hostModule(
+      "CLI", ["Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"],
+      [.product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log")]),
+    executable("gantry", ["CLI"]),
+    executable("gantry-chain", ["Base", "ChainStore", "Trace"], [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+    // The SDK: one source folder, built twice.
+    .target(
+      name: "GantrySDK", dependencies: ["CGantry"], path: "SDK/Swift/GantrySDKEmbedded",
+      swiftSettings: Settings.embedded),
+    .target(name: "GantrySDKFull", dependencies: ["CGantry"], path: "SDK/Swift/GantrySDK", swiftSettings: Settings.strict),
+
+    // Tests.
+    .target(name: "PluginHarness", dependencies: ["CGantry", "CLinux"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
+    hostTests("Base"),
+    hostTests("ChainStore", ["Trace"]),
+    hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),
+    hostTests("Graph", ["Manifest"]),
+    hostTests("Journal"),
+    hostTests("Loader"),
+    hostTests("Manifest"),
+    hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"]),
+    hostTests("Trace"),
+    .testTarget(name: "ContractTests", dependencies: ["GantryBase", "GantryLoader", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
+    .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", swiftSettings: Settings.strict),
+    .testTarget(name: "SDKTests", dependencies: ["GantrySDKFull"], path: "Tests/SDKTests", swiftSettings: Settings.strict),
+  ]
+)
+
+// Plugins, alphabetically.
+package.add(embeddedPlugin("bars", kind: "Transforms"))
+package.add(embeddedPlugin("indicators", kind: "Features"))
+package.add(embeddedPlugin("limits", kind: "Risk"))
+package.add(embeddedPlugin("linear", kind: "Models"))
+package.add(embeddedPlugin("log", kind: "Notifiers", system: ["CPosix"]))
+package.add(embeddedPlugin("paper", kind: "Brokers"))
+package.add(embeddedPlugin("replay", kind: "Sources", system: ["CPosix", "CZlib", "CLZ4"]))
+package.add(embeddedPlugin("synthetic", kind: "Sources"))
+package.add(embeddedPlugin("threshold", kind: "Decisions"))
+package.add(cPlugin("threshold-c", kind: "Decisions"))
+
+enum Settings {
+  /// Swift 6 mode with its complete concurrency checking.
+  static var strict: [SwiftSetting] {
+    [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")]
+  }
+
+  /// Embedded Swift: needs only libc, can be unloaded. Exclusivity is proved at compile time where
+  /// it can be; the run-time checks are off because an instance is never entered twice at once.
+  static var embedded: [SwiftSetting] {
+    strict + [
+      .enableExperimentalFeature("Embedded"),
+      .unsafeFlags(["-wmo", "-enforce-exclusivity=unchecked"]),
+    ]
+  }
+
+  /// Exports `gantry_plugin_entry` and nothing else, and needs no library it does not use.
+  static var pluginLinker: [LinkerSetting] {
+    [
+      .unsafeFlags([
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/SDK/C/plugin.map",
+        "-Xlinker", "--as-needed", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
+      ])
+    ]
+  }
+}
+
+func hostModule(_ name: String, _ modules: [String] = [], system: [String] = [], _ products: [Target.Dependency] = []) -> Target {
+  .target(
+    name: "Gantry\(name)",
+    dependencies: modules.map { .byName(name: "Gantry\($0)") } + system.map { .byName(name: $0) } + products,
+    path: "Host/\(name)", swiftSettings: Settings.strict)
+}
+
+func executable(_ name: String, _ modules: [String], _ products: [Target.Dependency] = []) -> Target {
+  .executableTarget(
+    name: name, dependencies: modules.map { .byName(name: "Gantry\($0)") } + products, path: "Host/\(name)",
+    swiftSettings: Settings.strict)
+}
+
+func hostTests(_ name: String, _ modules: [String] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: (["Base", name] + modules.filter { $0 != "Base" }).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.map { .byName(name: "Gantry\($0)") },
+    path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
+}
+
+struct PluginTargets {
+  var product: Product
+  var targets: [Target]
+}
+
+func moduleName(_ id: String) -> String {
+  id.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined() + "Plugin"
+}
+
+/// A plugin in Embedded Swift: `Plugins/<kind>/<id>/Sources`, its tests in `Tests` beside it.
+func embeddedPlugin(_ id: String, kind: String, system: [String] = []) -> PluginTargets {
+  plugin(
+    id,
+    .target(
+      name: moduleName(id), dependencies: ["CGantry", "GantrySDK"] + system.map { .byName(name: $0) },
+      path: "Plugins/\(kind)/\(id)/Sources", swiftSettings: Settings.embedded, linkerSettings: Settings.pluginLinker),
+    tests: "Plugins/\(kind)/\(id)/Tests")
+}
+
+/// A plugin in C11.
+func cPlugin(_ id: String, kind: String) -> PluginTargets {
+  plugin(
+    id,
+    .target(
+      name: moduleName(id), path: "Plugins/\(kind)/\(id)/Sources", publicHeadersPath: ".",
+      cSettings: [.unsafeFlags(["-I\(Context.packageDirectory)/SDK/C/include", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"])],
+      linkerSettings: Settings.pluginLinker),
+    tests: "Plugins/\(kind)/\(id)/Tests")
+}
+
+func plugin(_ id: String, _ target: Target, tests: String) -> PluginTargets {
+  PluginTargets(
+    product: .library(name: id, type: .dynamic, targets: [target.name]),
+    targets: [
+      target,
+      .testTarget(
+        name: "\(target.name)Tests", dependencies: ["PluginHarness", "CGantry"], path: tests,
+        swiftSettings: Settings.strict),
+    ])
+}
+
+extension Package {
+  func add(_ plugin: PluginTargets) {
+    products.append(plugin.product)
+    targets += plugin.targets
+  }
+}
