@@ -1,3 +1,8 @@
+/// Small system facilities that Swift cannot call by itself: variadic system calls, the CPU's
+/// time-stamp counter, thread-local storage. Everything here is inline or a thin call.
 #ifndef CLINUX_H
 #define CLINUX_H
+
+#include "lane.h"
+
 #endif

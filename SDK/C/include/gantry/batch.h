@@ -61,7 +61,7 @@ typedef struct gantry_outputs {
   /// caused stands; what the input at it caused is discarded, and the input and those after it are
   /// offered again after the node's policy.
   uint32_t consumed;
-  uint32_t reserved;
+  uint32_t committed; ///< rows committed over all ports in this call; gantry_commit counts them
   void *context;
   /// Makes room for at least `rows` more rows and `arena` more arena bytes in a port, and moves
   /// its memory: pointers of an uncommitted reservation become invalid.
@@ -93,6 +93,7 @@ GANTRY_INLINE void *gantry_reserve(gantry_outputs *outputs, uint32_t port, uint3
 /// Commits the row reserved last.
 GANTRY_INLINE void gantry_commit(gantry_outputs *outputs, uint32_t port) {
   outputs->ports[port].count += 1;
+  outputs->committed += 1;
 }
 
 /// Reserves `length` bytes of a port's arena and returns their offset through `offset`.
