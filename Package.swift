@@ -46,7 +46,7 @@ let package = Package(
     .target(name: "GantrySDKFull", dependencies: ["CGantry"], path: "SDK/Swift/GantrySDK", swiftSettings: Settings.strict),
 
     // Tests.
-    .target(name: "PluginHarness", dependencies: ["CGantry", "CLinux"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
+    .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
     hostTests("Base"),
     hostTests("ChainStore", ["Trace"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),

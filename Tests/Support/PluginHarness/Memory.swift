@@ -1,0 +1,77 @@
+import CGantry
+import Glibc
+
+/// Memory that lives as long as one harness: texts and tables that a plugin may keep pointers to.
+final class Keep {
+  private var blocks: [UnsafeMutableRawPointer] = []
+
+  func array<Element>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
+    let start = UnsafeMutablePointer<Element>.allocate(capacity: max(elements.count, 1))
+    start.initialize(from: elements, count: elements.count)
+    blocks.append(UnsafeMutableRawPointer(start))
+    return start
+  }
+
+  func string(_ text: String) -> gantry_string {
+    let bytes = Array(text.utf8)
+    let start = UnsafeRawPointer(array(bytes)).assumingMemoryBound(to: CChar.self)
+    return gantry_string(data: start, length: UInt64(bytes.count))
+  }
+
+  func bytes(_ bytes: [UInt8]) -> gantry_bytes {
+    gantry_bytes(data: array(bytes), length: UInt64(bytes.count))
+  }
+
+  deinit { for block in blocks { free(block) } }
+}
+
+extension String {
+  /// The text of the ABI; what is not UTF-8 is replaced.
+  init(_ text: gantry_string) {
+    let bytes = UnsafeRawBufferPointer(start: text.data, count: text.data == nil ? 0 : Int(text.length))
+    self = String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// A block with canary bytes on both sides, poisoned while nobody may use it.
+final class GuardedBlock {
+  static let fence = 64
+  static let canary: UInt8 = 0xC7
+  static let poison: UInt8 = 0xA5
+  let count: Int
+  private let raw: UnsafeMutableRawPointer
+
+  var start: UnsafeMutableRawPointer { raw + Self.fence }
+
+  init(count: Int) {
+    self.count = count
+    raw = .allocate(byteCount: count + 2 * Self.fence, alignment: 64)
+    raw.initializeMemory(as: UInt8.self, repeating: Self.canary, count: count + 2 * Self.fence)
+    setPoison()
+  }
+
+  func setPoison() { memset(start, Int32(Self.poison), count) }
+
+  var isPoisoned: Bool { (0..<count).allSatisfy { start.load(fromByteOffset: $0, as: UInt8.self) == Self.poison } }
+
+  var hasCanaries: Bool {
+    let all = UnsafeRawBufferPointer(start: raw, count: count + 2 * Self.fence)
+    return all.prefix(Self.fence).allSatisfy { $0 == Self.canary } && all.suffix(Self.fence).allSatisfy { $0 == Self.canary }
+  }
+
+  deinit { raw.deallocate() }
+}
+
+func readFile(_ path: String) throws -> [UInt8] {
+  guard let file = fopen(path, "rb") else {
+    throw HarnessError("cannot read \(path): \(String(cString: strerror(errno)))")
+  }
+  defer { fclose(file) }
+  var bytes: [UInt8] = []
+  var chunk = [UInt8](repeating: 0, count: 65_536)
+  while true {
+    let count = fread(&chunk, 1, chunk.count, file)
+    if count == 0 { return bytes }
+    bytes += chunk[0..<count]
+  }
+}
