@@ -66,7 +66,7 @@ final class OutputBuffers {
     }
     outputs.pointee = gantry_outputs(
       size: UInt32(MemoryLayout<gantry_outputs>.size), port_count: UInt32(ports.count), ports: table,
-      consumed: UInt32(inputs), reserved: 0, context: Unmanaged.passUnretained(self).toOpaque(),
+      consumed: UInt32(inputs), committed: 0, context: Unmanaged.passUnretained(self).toOpaque(),
       grow: { outputs, port, rows, arena in
         guard let outputs, let context = outputs.pointee.context else { return -2 }
         return Unmanaged<OutputBuffers>.fromOpaque(context).takeUnretainedValue().grow(port, rows, arena)
@@ -148,6 +148,9 @@ final class OutputBuffers {
             port: port.name, portIndex: index, type: port.type, cause: cause, bytes: bytes,
             columnNames: port.columns, arena: arena))
       }
+    }
+    if Int(outputs.pointee.committed) != rows.count {
+      throw ContractViolation("committed says \(outputs.pointee.committed), but the ports have \(rows.count) rows")
     }
     for (port, block) in replaced where !block.isPoisoned || !block.hasCanaries {
       throw ContractViolation("port \(port): memory that grow had replaced was written")
