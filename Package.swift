@@ -74,11 +74,24 @@ package.add(embeddedPlugin("synthetic", kind: "Sources"))
 package.add(embeddedPlugin("threshold", kind: "Decisions"))
 package.add(cPlugin("threshold-c", kind: "Decisions"))
 
+if Settings.isQuickstartBuild {
+  package.keep(products: ["gantry", "indicators", "limits", "linear", "log", "paper", "synthetic", "threshold"])
+}
+
 enum Settings {
   /// Swift 6 mode with its complete concurrency checking.
   static var strict: [SwiftSetting] {
     [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")]
+      + (isStrictBuild ? [.unsafeFlags(["-warnings-as-errors"])] : [])
   }
+
+  /// What every C target of ours is compiled with.
+  static var c: CSetting { .unsafeFlags(["-std=c11", "-Wall", "-Wextra"] + (isStrictBuild ? ["-Werror"] : [])) }
+
+  /// `make check` and `make test`: a warning is an error.
+  static var isStrictBuild: Bool { Context.environment["GANTRY_BUILD"] == "strict" }
+  /// `make run`: what the quickstart needs and no more.
+  static var isQuickstartBuild: Bool { Context.environment["GANTRY_BUILD"] == "quickstart" }
 
   /// Embedded Swift: needs only libc, can be unloaded. Exclusivity is proved at compile time where
   /// it can be; the run-time checks are off because an instance is never entered twice at once.
@@ -115,7 +128,7 @@ func executable(_ name: String, _ modules: [String], _ products: [Target.Depende
 
 func hostTests(_ name: String, _ modules: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: (["Base", name] + modules.filter { $0 != "Base" }).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.map { .byName(name: "Gantry\($0)") },
+    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") },
     path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
 }
 
@@ -144,7 +157,7 @@ func cPlugin(_ id: String, kind: String) -> PluginTargets {
     id,
     .target(
       name: moduleName(id), path: "Plugins/\(kind)/\(id)/Sources", publicHeadersPath: ".",
-      cSettings: [.unsafeFlags(["-I\(Context.packageDirectory)/SDK/C/include", "-std=c11", "-Wall", "-Wextra", "-fvisibility=hidden"])],
+      cSettings: [Settings.c, .unsafeFlags(["-I\(Context.packageDirectory)/SDK/C/include", "-fvisibility=hidden"])],
       linkerSettings: Settings.pluginLinker),
     tests: "Plugins/\(kind)/\(id)/Tests")
 }
@@ -164,5 +177,30 @@ extension Package {
   func add(_ plugin: PluginTargets) {
     products.append(plugin.product)
     targets += plugin.targets
+  }
+}
+
+extension Package {
+  /// Leaves out every other product, and the targets and packages that only those need.
+  func keep(products names: Set<String>) {
+    products.removeAll { !names.contains($0.name) }
+    var targetNames: Set<String> = []
+    var packageNames: Set<String> = []
+    var open = products.flatMap { ($0 as? Product.Library)?.targets ?? ($0 as? Product.Executable)?.targets ?? [] }
+    while let name = open.popLast() {
+      guard let target = targets.first(where: { $0.name == name }), targetNames.insert(name).inserted else { continue }
+      for dependency in target.dependencies {
+        switch dependency {
+        case .byNameItem(let name, _), .targetItem(let name, _): open.append(name)
+        case .productItem(_, let package, _, _): packageNames.insert(package ?? "")
+        @unknown default: break
+        }
+      }
+    }
+    targets.removeAll { !targetNames.contains($0.name) }
+    dependencies.removeAll { dependency in
+      guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
+      return !packageNames.contains { location.hasSuffix("/\($0)") }
+    }
   }
 }

@@ -1,0 +1,63 @@
+# Gantry's front door. `make` alone lists what there is to do.
+#
+#   ARGS          arguments for `gantry run` in `make run`, such as --json
+#   SWIFT_FLAGS   more flags for every `swift build`, such as --jobs 4
+#   FUZZ_SECONDS  how long `make fuzz` gives each of its targets
+#   GANTRY_DATA   where the market data of tests and benchmarks is (../shared/data)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+ARGS ?=
+SWIFT_FLAGS ?=
+FUZZ_SECONDS ?= 60
+export GANTRY_DATA ?= $(abspath ../shared/data)
+
+BUILD := swift build --explicit-target-dependency-import-check error $(SWIFT_FLAGS)
+SCRIPTS := Tests/Repo/Scripts
+
+.PHONY: help packages run build test check bench fuzz schema abi-lock format clean
+
+help: ## lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+packages: ## installs the missing system packages, or says how
+	@$(SCRIPTS)/packages.sh
+
+run: packages ## builds what the quickstart needs and runs it (ARGS="--json")
+	@echo "==> building the host and the quickstart's plugins (release)"
+	@GANTRY_BUILD=quickstart $(BUILD) -c release
+	@echo "==> .build/release/gantry run manifests/quickstart.yaml $(ARGS)"
+	@.build/release/gantry run manifests/quickstart.yaml $(ARGS)
+
+build: packages ## builds everything in release
+	@$(BUILD) -c release
+
+# `check` and `test` share one debug build in which warnings are errors.
+test: packages ## builds and passes every test
+	@GANTRY_BUILD=strict $(BUILD) --build-tests
+	@GANTRY_BUILD=strict swift test $(SWIFT_FLAGS) --skip-build --parallel --disable-xctest
+
+check: packages ## format, warnings, imports, headers, abi.lock, exports, graphs
+	@$(SCRIPTS)/check.sh
+
+bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
+	@Tests/Benchmarks/run.sh
+
+fuzz: packages ## fuzzes the manifest, journal and CSV readers for FUZZ_SECONDS each
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
+
+schema: packages ## writes manifests/schema/ from the plugins' parameters
+	@$(BUILD) -c release
+	@.build/release/gantry schema --out manifests/schema
+
+abi-lock: ## rewrites abi.lock from the headers, after a change that is meant
+	@$(SCRIPTS)/abi-lock.sh --write
+
+format: ## formats the Swift sources in place
+	@git ls-files '*.swift' | xargs swift format format --in-place --parallel
+
+clean: ## removes everything that was built
+	@rm -rf .build

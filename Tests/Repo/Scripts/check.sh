@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Everything a change must pass besides the tests. Runs all checks, then says which failed.
+#
+#   check.sh            all checks
+#   check.sh NAME...    some of them: format headers abi-lock build exports graphs paths
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+scripts=Tests/Repo/Scripts
+
+format() {
+  if ! swift format --version >/dev/null 2>&1; then
+    echo "note: swift-format is not installed; skipped"
+    return 0
+  fi
+  git ls-files '*.swift' | xargs swift format lint --strict --parallel
+}
+
+headers() { "$scripts/headers.sh"; }
+
+abi-lock() { "$scripts/abi-lock.sh"; }
+
+# Warnings as errors, and no import that Package.swift does not name.
+build() {
+  GANTRY_BUILD=strict swift build --build-tests --explicit-target-dependency-import-check error ${SWIFT_FLAGS:-}
+}
+
+exports() { "$scripts/exports.sh" .build/debug; }
+
+# Every graph of the repository, as `gantry check` sees it.
+graphs() {
+  local files
+  mapfile -t files < <(git ls-files 'manifests/*.yaml' 'Plugins/**/example.yaml')
+  [[ ${#files[@]} -gt 0 ]] || { echo "error: no graph file is tracked" >&2; return 1; }
+  .build/debug/gantry check "${files[@]}"
+}
+
+# Nothing in the repository speaks of one machine's folders.
+paths() {
+  local found
+  found=$(git grep -nIE '(^|[^A-Za-z0-9_./-])/(home|root|work|Users)/[A-Za-z0-9_.-]+' -- . ':!Tests/Repo/Scripts/check.sh' || true)
+  [[ -z $found ]] || { echo "error: these lines name folders of one machine:" >&2; echo "$found" >&2; return 1; }
+}
+
+names=("$@")
+[[ ${#names[@]} -gt 0 ]] || names=(format headers abi-lock paths build exports graphs)
+failed=()
+for name in "${names[@]}"; do
+  echo "==> $name"
+  # A subshell with errexit of its own: `if name` would switch it off inside.
+  set +e
+  (set -e; "$name")
+  status=$?
+  set -e
+  [[ $status == 0 ]] || failed+=("$name")
+done
+
+if [[ ${#failed[@]} -gt 0 ]]; then
+  echo "check failed: ${failed[*]}" >&2
+  exit 1
+fi
+echo "check passed: ${names[*]}"
