@@ -1,0 +1,29 @@
+import CGantry
+
+/// bench-pass-swift: hands every tick on, in Embedded Swift. The same work as pass.c.
+struct Pass: Plugin {
+  static var descriptor: Descriptor {
+    Descriptor(
+      id: "bench-pass-swift", version: "0.1.0", kind: .transform, summary: "hands every tick on", flags: .stateless,
+      inputs: [Port("ticks", .tick, help: "what is handed on")], outputs: [Port("ticks", .tick, help: "the same")])
+  }
+
+  init(host: Host) {}
+
+  mutating func onBatch(_ batch: borrowing Batch, _ outputs: borrowing Outputs) throws(Failure) {
+    for index in 0..<batch.count {
+      let from = batch.event(index, as: gantry_tick.self)
+      guard let to = outputs.reserve(0, cause: index, as: gantry_tick.self) else { throw Failure.full }
+      to.pointee.bid = from.pointee.bid
+      to.pointee.ask = from.pointee.ask
+      to.pointee.bid_size = from.pointee.bid_size
+      to.pointee.ask_size = from.pointee.ask_size
+      outputs.commit(0)
+    }
+  }
+}
+
+@c(gantry_plugin_entry)
+public func entry(_ request: UnsafePointer<gantry_entry_request>?) -> UnsafePointer<gantry_library>? {
+  exportPlugin(Pass.self, request)
+}
