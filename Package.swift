@@ -29,7 +29,7 @@ let package = Package(
     hostModule("Manifest", ["Base"], system: ["CYaml"]),
     hostModule("Graph", ["Base", "Manifest"]),
     hostModule("Loader", ["Base"], system: ["CGantry", "CLinux"], [.product(name: "Crypto", package: "swift-crypto")]),
-    hostModule("Journal", ["Base"], system: ["CLZ4"]),
+    hostModule("Journal", ["Base"], system: ["CLinux", "CLZ4"], [.product(name: "Crypto", package: "swift-crypto")]),
     hostModule("Trace", ["Base"], system: ["CLinux"]),
     hostModule("ChainStore", ["Base", "Trace"], [.product(name: "GRDB", package: "GRDB.swift")]),
     hostModule("Runtime", ["Base", "Graph", "Journal", "Loader", "Trace"], system: ["CGantry", "CLinux"]),

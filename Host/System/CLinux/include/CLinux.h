@@ -3,6 +3,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "crc32c.h"
 #include "lane.h"
 
 #endif
