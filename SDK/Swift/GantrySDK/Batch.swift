@@ -96,6 +96,32 @@ public struct Outputs: ~Copyable {
   @inline(__always)
   public func commit(_ port: Int) { gantry_commit(raw, UInt32(truncatingIfNeeded: port)) }
 
+  /// Lends the next `count` rows of `port` at once, all caused by input `cause`: write every byte of them,
+  /// headers too, then `commit(port, count:)`. Nil when the host has no more room.
+  @inline(__always)
+  public func reserve<Payload>(
+    _ port: Int, count: Int, cause: Int, as type: Payload.Type
+  ) -> UnsafeMutablePointer<Payload>? {
+    let output = raw.pointee.ports + port
+    guard Int(output.pointee.stride) == MemoryLayout<Payload>.stride else { return nil }
+    if Int(output.pointee.capacity &- output.pointee.count) < count,
+      raw.pointee.grow(raw, UInt32(truncatingIfNeeded: port), UInt32(truncatingIfNeeded: count), 0) != 0
+    {
+      return nil
+    }
+    let first = Int(output.pointee.count)
+    (output.pointee.cause + first).update(repeating: UInt32(truncatingIfNeeded: cause), count: count)
+    return UnsafeMutableRawPointer(output.pointee.base + first &* Int(output.pointee.stride))
+      .assumingMemoryBound(to: Payload.self)
+  }
+
+  /// Commits the `count` rows reserved last.
+  @inline(__always)
+  public func commit(_ port: Int, count: Int) {
+    raw.pointee.ports[port].count &+= UInt32(truncatingIfNeeded: count)
+    raw.pointee.committed &+= UInt32(truncatingIfNeeded: count)
+  }
+
   /// Copies `text` into the port's arena, for the row committed next, and returns its offset.
   public func append(_ text: UnsafeRawBufferPointer, to port: Int) -> UInt64? {
     var offset: UInt64 = 0

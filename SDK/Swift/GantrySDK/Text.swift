@@ -122,6 +122,12 @@ public struct TextView {
     for index in 0..<count { body(start![index]) }
   }
 
+  /// Lends the bytes; valid inside `body` only.
+  @inline(__always)
+  public func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    body(UnsafeBufferPointer(start: start, count: count))
+  }
+
   public func copy() -> [UInt8] {
     [UInt8](UnsafeBufferPointer(start: start, count: count))
   }
