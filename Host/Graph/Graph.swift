@@ -16,6 +16,14 @@ public struct Graph: Sendable, Equatable {
   public var trust: Trust
   /// Folders searched for plugins, absolute.
   public var pluginPath: [String]
+  /// The file that pins plugins, absolute; nil = `plugins.lock` beside the graph file.
+  public var lock: String?
+  /// The profile that was applied.
+  public var profile: String?
+  /// Of how many chains each hop is timed.
+  public var trace: TraceShare
+  /// How many feedback events one chain may cause.
+  public var feedbackMax: Int
   /// By id: instrument `n` of the ABI is `instruments[n - 1]`.
   public var instruments: [Instrument]
   public var currencies: [Currency]
@@ -33,6 +41,8 @@ public struct Graph: Sendable, Equatable {
     clock = .replay
     trust = .any
     pluginPath = []
+    trace = .one(in: 16)
+    feedbackMax = 64
     instruments = []
     currencies = []
     nodes = []
@@ -47,7 +57,11 @@ public struct Graph: Sendable, Equatable {
 public struct GraphNode: Sendable, Equatable {
   public var name: String
   public var place: Place?
+  /// The item of `for_each:` this node was made for; its name then ends in `.` and the item.
+  public var each: String?
   public var plugin: PluginDescription
+  /// What the file says after the `@` of `plugin:`.
+  public var requirement: String?
   /// Aligned with `plugin.parameters`.
   public var parameters: [ParameterValue]
   /// Where each parameter's value stands, when it is in the file; aligned with `parameters`.
@@ -60,6 +74,8 @@ public struct GraphNode: Sendable, Equatable {
   public var grants: [PluginDescription.Need]
   public var isolation: Isolation
   public var swap: SwapPolicy
+  /// Overrides `Graph.trace` for this node's hops.
+  public var trace: TraceShare?
 
   public init(name: String, plugin: PluginDescription) {
     self.name = name
@@ -114,6 +130,14 @@ public enum OnError: Sendable, Equatable {
   case halt
   /// Deliver another node's outputs instead while this one is quarantined (index into `nodes`).
   case fallback(Int)
+}
+
+/// A share of chains, by their number.
+public enum TraceShare: Sendable, Equatable {
+  case off
+  case all
+  /// `1/16` is one in 16.
+  case one(in: Int)
 }
 
 public enum Isolation: String, Sendable, Equatable, CaseIterable { case none, process }

@@ -1,0 +1,146 @@
+import GantryBase
+
+/// Orders are sacred: who stands before a broker, and what may be lost on the way.
+extension GraphChecks {
+  /// Every edge that brings orders into an external broker comes from a risk node that halts on errors.
+  /// Returns the risk nodes that are held to it.
+  func brokers() -> Set<Int> {
+    var guards: Set<Int> = []
+    for (index, node) in nodes.enumerated() {
+      guard let plugin = node.plugin, plugin.kind == .broker, plugin.effects == .external else { continue }
+      for edge in node.edges where plugin.inputs[edge.toPort].type == .order {
+        var seen: Set<Int> = [index]
+        guards.formUnion(check(edge, into: index, broker: index, &seen))
+      }
+    }
+    return guards
+  }
+
+  /// A broker before the broker (order states, routing) passes the question on.
+  private func check(_ edge: Edge, into node: Int, broker: Int, _ seen: inout Set<Int>) -> Set<Int> {
+    let source = nodes[edge.fromNode]
+    guard let plugin = source.plugin else { return [] }
+    if plugin.kind == .risk {
+      if let onError = source.draft.onError {
+        if case .halt = onError.action { return [edge.fromNode] }
+        report.error(
+          .riskOnError, "\(source.draft.title) stands before \(title(broker)), a broker outside: its on_error can only be halt", at: onError.place,
+          help: ["write on_error: halt, or leave it out"])
+      }
+      return [edge.fromNode]
+    }
+    if plugin.kind == .broker {
+      guard seen.insert(edge.fromNode).inserted else { return [] }
+      var guards: Set<Int> = []
+      for inner in source.edges where plugin.inputs[inner.toPort].type == .order {
+        guards.formUnion(check(inner, into: edge.fromNode, broker: broker, &seen))
+      }
+      return guards
+    }
+    let risks = nodes.filter { $0.plugin?.kind == .risk }.map(\.draft.title)
+    report.error(
+      .noRisk, "orders reach \(title(broker)), a broker outside, from \(source.draft.title), which is no risk node", at: edge.place,
+      help: [risks.isEmpty ? "put a node of kind risk between them, as limits" : "take them from \(risks[0])"])
+    return []
+  }
+
+  /// What a full queue may drop must not be able to become an order.
+  func queues(_ lanes: [Int]) {
+    for (index, node) in nodes.enumerated() {
+      guard let queue = node.draft.queue, let plugin = node.plugin else { continue }
+      let crosses = node.edges.contains { lanes[$0.fromNode] != lanes[index] }
+      let isSink = [.notifier, .store, .service].contains(plugin.kind)
+      if !crosses, !isSink, !node.hasBrokenEdge {
+        report.error(
+          .queueInLane, "\(node.draft.title) runs on the lane of the nodes it takes from, so there is no queue", at: queue.place,
+          help: ["remove queue, or give the node a lane of its own: lane: NAME"])
+      }
+      guard queue.policy.whenFull != .block, !queue.isLossy, let victim = orderPort(from: index) else { continue }
+      let through = victim == index ? "into its own order port" : "on the way to \(title(victim))'s orders"
+      report.error(
+        .lossyOrder, "when full this queue loses events \(through)", at: queue.place,
+        help: ["use when_full: block", "or say that you mean it: queue: { ..., lossy: true }"])
+    }
+  }
+
+  /// The first node at or after `start` with an edge into an order port.
+  private func orderPort(from start: Int) -> Int? {
+    ([start] + reachable(from: start).sorted()).first { index in
+      guard let plugin = nodes[index].plugin else { return false }
+      return nodes[index].edges.contains { plugin.inputs[$0.toPort].type == .order && (index == start || $0.fromNode == start || reachable(from: start).contains($0.fromNode)) }
+    }
+  }
+
+  /// Two lanes that block on each other's full queues never go on.
+  func laneCycles(_ lanes: [Int], names: [String]) {
+    var next: [Int: [(lane: Int, place: Place?)]] = [:]
+    for (index, node) in nodes.enumerated() where node.draft.queue?.policy.whenFull ?? .block == .block {
+      for edge in node.edges where lanes[edge.fromNode] != lanes[index] { next[lanes[edge.fromNode], default: []].append((lanes[index], edge.place)) }
+    }
+    for start in names.indices {
+      // The shortest way from this lane back to it, through lanes of higher numbers: each cycle once.
+      var previous: [Int: Int] = [:]
+      var queue = [start]
+      var head = 0
+      search: while head < queue.count {
+        let lane = queue[head]
+        head += 1
+        for edge in next[lane] ?? [] where edge.lane >= start {
+          if edge.lane == start {
+            var cycle = [lane]
+            while let before = previous[cycle[0]] { cycle.insert(before, at: 0) }
+            let path = (cycle + [start]).map { names[$0] }.joined(separator: " -> ")
+            report.warning(
+              .laneCycle, "the lanes \(path) can wait for each other's full queues for ever", at: edge.place,
+              help: ["put the nodes of the loop on one lane", "or let one queue lose events: when_full: conflate"])
+            break search
+          }
+          if previous[edge.lane] == nil {
+            previous[edge.lane] = lane
+            queue.append(edge.lane)
+          }
+        }
+      }
+    }
+  }
+
+  /// What only an instance that may run muted can have.
+  func swaps() {
+    for node in nodes where node.plugin?.effects == .external {
+      for key in node.draft.mutedSwapKeys {
+        report.error(
+          .swapExternal, "\(node.draft.plugin?.text ?? "this") acts on the world outside, so it cannot have \(key.text): it would act twice", at: key.place,
+          help: ["remove \(key.text); such a node swaps by hand-over"])
+      }
+    }
+  }
+
+  /// The fallback's node, when it fits.
+  func fallback(_ index: Int, _ word: Word, _ names: NodeNames) -> Int? {
+    let node = nodes[index]
+    guard let found = names.resolve(word.text, seenFrom: node.draft, at: word.place, report: report) else { return nil }
+    guard found.port == nil, found.nodes.count == 1 else {
+      report.error(.badFallback, "\(quoted(word.text)) is not one node", at: word.place, help: ["write on_error: { fallback: NODE }"])
+      return nil
+    }
+    let other = found.nodes[0]
+    if other == index {
+      report.error(.badFallback, "\(node.draft.title) cannot stand in for itself", at: word.place, help: ["name another node"])
+      return nil
+    }
+    if reachable(from: index).contains(other) {
+      report.error(.badFallback, "\(title(other)) takes from \(node.draft.title), so it cannot stand in for it", at: word.place, help: ["name a node that works without \(node.draft.title)"])
+      return nil
+    }
+    guard let plugin = node.plugin, let otherPlugin = nodes[other].plugin else { return nil }
+    for port in Set(consumers[index].map { nodes[$0.node].edges[$0.edge].fromPort }).sorted() {
+      let wanted = plugin.outputs[port]
+      if otherPlugin.outputs.contains(where: { $0.name == wanted.name && $0.type == wanted.type }) { continue }
+      report.error(
+        .badFallback, "\(title(other)) has no output \(wanted.name) (\(wanted.type.name)), which nodes take from \(node.draft.title)", at: word.place,
+        help: ["it offers: \(listed(otherPlugin.outputs.map(\.name), none: "nothing"))"])
+      return nil
+    }
+    return other
+  }
+}

@@ -1,0 +1,33 @@
+import GantryBase
+import GantryManifest
+
+/// What a graph is built with, beside its text.
+public struct GraphOptions: Sendable {
+  /// One of the file's `profiles:`.
+  public var profile: String?
+  /// `node.param=value`; paths in them start at the working directory, as in a shell.
+  public var sets: [String]
+  /// Where relative paths of the file start; nil = the folder of the file.
+  public var baseDirectory: String?
+  public var files: ManifestFiles
+
+  public init(profile: String? = nil, sets: [String] = [], baseDirectory: String? = nil, files: ManifestFiles = .disk) {
+    self.profile = profile
+    self.sets = sets
+    self.baseDirectory = baseDirectory
+    self.files = files
+  }
+}
+
+/// What is installed under an id. `GraphBuilder` asks once for each id and requirement.
+public enum CatalogAnswer: Sendable {
+  case found(PluginDescription)
+  /// Nothing has this id; these are there.
+  case missing(installed: [String])
+  /// Something has it, and may or can not be loaded.
+  case refused(Diagnostic)
+}
+
+/// Looks up a plugin by id. Where several versions are installed it picks one that meets the
+/// requirement; `GraphBuilder` checks the answer against it in any case.
+public typealias PluginCatalog = (_ id: String, _ requirement: String?) -> CatalogAnswer

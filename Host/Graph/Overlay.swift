@@ -1,0 +1,54 @@
+import GantryBase
+import GantryManifest
+
+/// One tree laid over another, for `profiles:`.
+///
+/// Mappings merge key by key and everything else is replaced; null takes a key away. Two rules
+/// keep that sensible for nodes: `from` is replaced whole, and a node whose plugin changes loses
+/// the params of the old one.
+enum Overlay {
+  /// The file with one profile applied; nil, and reported, when there is no such profile.
+  static func apply(profile: String, to root: ManifestNode, report: GraphReport, file: String) -> ManifestNode? {
+    let profiles = root["profiles"]?.entries ?? []
+    guard let entry = profiles.first(where: { $0.key.text == profile }) else {
+      let names = profiles.map(\.key.text)
+      report.error(
+        .unknownProfile, "the file has no profile \(quoted(profile)); it has: \(listed(names))",
+        at: Place(file: file, line: 1, column: 1), help: [didYouMean(profile, names)])
+      return nil
+    }
+    // What a profile may not hold is reported where profiles are checked, and not applied.
+    let allowed = (entry.value.entries ?? []).filter { GraphReader.profileKeys.contains($0.key.text) }
+    return merged(root, ManifestNode(.mapping(allowed), at: entry.value.place))
+  }
+
+  static func merged(_ base: ManifestNode, _ over: ManifestNode, path: [String] = []) -> ManifestNode {
+    guard var entries = base.entries, let changes = over.entries, path.last != "from" || path.count != 3 else { return over }
+    if path.count == 2, path[0] == "nodes", let old = base["plugin"]?.text, let new = over["plugin"]?.text, pluginID(old) != pluginID(new) {
+      entries.removeAll { $0.key.text == "params" }
+    }
+    for change in changes {
+      let index = entries.firstIndex { $0.key.text == change.key.text }
+      if change.value.isNull {
+        if let index { entries.remove(at: index) }
+      } else if let index {
+        entries[index] = ManifestEntry(
+          key: entries[index].key, value: merged(entries[index].value, change.value, path: path + [change.key.text]))
+      } else {
+        entries.append(change)
+      }
+    }
+    return ManifestNode(.mapping(entries), at: base.place)
+  }
+
+  static func pluginID(_ text: String) -> Substring { text.prefix { $0 != "@" } }
+}
+
+extension Overlay {
+  /// A profile without the keys it takes away, for checking its shape.
+  static func withoutNulls(_ node: ManifestNode) -> ManifestNode {
+    guard let entries = node.entries else { return node }
+    let kept = entries.filter { !$0.value.isNull }.map { ManifestEntry(key: $0.key, value: withoutNulls($0.value)) }
+    return ManifestNode(.mapping(kept), at: node.place)
+  }
+}
