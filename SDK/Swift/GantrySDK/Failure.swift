@@ -25,4 +25,6 @@ public struct Failure: Error {
   public static func unsupported(_ text: Text) -> Failure { Failure(-6, text) }
   /// An exact calculation left its range.
   public static func overflow(_ text: Text) -> Failure { Failure(-9, text) }
+  /// The plugin found its own invariants broken.
+  public static func bug(_ text: Text) -> Failure { Failure(-11, text) }
 }
