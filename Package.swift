@@ -32,7 +32,7 @@ let package = Package(
     hostModule("Journal", ["Base"], system: ["CLinux", "CLZ4"], [.product(name: "Crypto", package: "swift-crypto")]),
     hostModule("Trace", ["Base"], system: ["CLinux"]),
     hostModule("ChainStore", ["Base", "Trace"], [.product(name: "GRDB", package: "GRDB.swift")]),
-    hostModule("Runtime", ["Base", "Graph", "Journal", "Loader", "Trace"], system: ["CGantry", "CLinux"]),
+    hostModule("Runtime", ["Base", "Graph", "Journal", "Trace"], system: ["CGantry", "CLinux"], settings: Settings.lane),
     hostModule(
       "CLI", ["Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"],
       [.product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log")]),
@@ -102,6 +102,11 @@ enum Settings {
     ]
   }
 
+  /// The lane: exclusivity is proved by the design (one thread, unmanaged memory), not at run time.
+  static var lane: [SwiftSetting] {
+    strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+  }
+
   /// Exports `gantry_plugin_entry` and nothing else, and needs no library it does not use.
   static var pluginLinker: [LinkerSetting] {
     [
@@ -113,11 +118,11 @@ enum Settings {
   }
 }
 
-func hostModule(_ name: String, _ modules: [String] = [], system: [String] = [], _ products: [Target.Dependency] = []) -> Target {
+func hostModule(_ name: String, _ modules: [String] = [], system: [String] = [], _ products: [Target.Dependency] = [], settings: [SwiftSetting] = Settings.strict) -> Target {
   .target(
     name: "Gantry\(name)",
     dependencies: modules.map { .byName(name: "Gantry\($0)") } + system.map { .byName(name: $0) } + products,
-    path: "Host/\(name)", swiftSettings: Settings.strict)
+    path: "Host/\(name)", swiftSettings: settings)
 }
 
 func executable(_ name: String, _ modules: [String], _ products: [Target.Dependency] = []) -> Target {

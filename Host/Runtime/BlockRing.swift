@@ -1,0 +1,155 @@
+import CGantry
+import CLinux
+import Synchronization
+
+/// Blocks of events on their way from a reader, feed or other lane to the lane that consumes them:
+/// one producer, one consumer, a fixed number of blocks. Waiting is a short spin, then a futex.
+///
+/// A block belongs to the producer until `publish`, then to the lane until `release`.
+final class BlockRing: Sendable {
+  /// One run of events of one output port.
+  struct Block {
+    var rows: UnsafeMutablePointer<UInt8>
+    var causes: UnsafeMutablePointer<UInt32>
+    var arena: UnsafeMutablePointer<UInt8>
+    var arenaCount: Int
+    var count: Int
+    var port: Int
+    /// What the source says of these rows: the content's hash and the first row's number.
+    var contentHash: UInt64
+    var firstRow: UInt64
+    /// 0 while the source goes on; GANTRY_END or an error with the last block.
+    var status: gantry_status
+  }
+
+  static let blocks = 8
+  let rowCapacity: Int
+  let arenaCapacity: Int
+  private let storage: Storage
+  /// Futex words.
+  private let published = Atomic<UInt32>(0)
+  private let released = Atomic<UInt32>(0)
+  private let isClosed = Atomic<Bool>(false)
+  /// The bell of the lane that consumes this ring.
+  let bell: Bell
+
+  /// Written by the side that owns the block; the two counters hand it over.
+  private struct Storage: @unchecked Sendable {
+    let blocks: UnsafeMutablePointer<Block>
+    let memory: UnsafeMutableRawPointer
+  }
+
+  init(rows: Int, stride: Int, arena: Int, bell: Bell) {
+    rowCapacity = rows
+    arenaCapacity = arena
+    self.bell = bell
+    let rowBytes = (rows * stride + guardBytes + 63) & ~63
+    let causeBytes = (rows * 4 + 63) & ~63
+    let arenaBytes = (arena + 63) & ~63
+    let each = rowBytes + causeBytes + arenaBytes
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: each * BlockRing.blocks, alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: each * BlockRing.blocks)
+    let blocks = UnsafeMutablePointer<Block>.allocate(capacity: BlockRing.blocks)
+    for index in 0..<BlockRing.blocks {
+      let base = memory + index * each
+      (blocks + index).initialize(
+        to: Block(
+          rows: base.assumingMemoryBound(to: UInt8.self),
+          causes: (base + rowBytes).assumingMemoryBound(to: UInt32.self),
+          arena: (base + rowBytes + causeBytes).assumingMemoryBound(to: UInt8.self), arenaCount: 0, count: 0,
+          port: 0, contentHash: 0, firstRow: 0, status: 0))
+    }
+    storage = Storage(blocks: blocks, memory: memory)
+  }
+
+  deinit {
+    storage.memory.deallocate()
+    storage.blocks.deallocate()
+  }
+
+  // MARK: the producer's side
+
+  /// The next free block; nil once the ring has been closed.
+  func acquire() -> UnsafeMutablePointer<Block>? {
+    let position = published.load(ordering: .relaxed)
+    var spins = 0
+    while true {
+      if isClosed.load(ordering: .relaxed) { return nil }
+      let done = released.load(ordering: .acquiring)
+      if position &- done < UInt32(BlockRing.blocks) { return storage.blocks + Int(position) % BlockRing.blocks }
+      spins += 1
+      if spins < 200 { clinux_pause() } else { wait(released, while: done) }
+    }
+  }
+
+  /// The next free block if there is one now.
+  func tryAcquire() -> UnsafeMutablePointer<Block>? {
+    let position = published.load(ordering: .relaxed)
+    guard position &- released.load(ordering: .acquiring) < UInt32(BlockRing.blocks) else { return nil }
+    return storage.blocks + Int(position) % BlockRing.blocks
+  }
+
+  func publish() {
+    published.wrappingAdd(1, ordering: .releasing)
+    bell.ring()
+  }
+
+  // MARK: the lane's side
+
+  /// The oldest block, if there is one.
+  @inline(__always)
+  func front() -> UnsafeMutablePointer<Block>? {
+    let position = released.load(ordering: .relaxed)
+    guard published.load(ordering: .acquiring) != position else { return nil }
+    return storage.blocks + Int(position) % BlockRing.blocks
+  }
+
+  func release() {
+    released.wrappingAdd(1, ordering: .releasing)
+    wake(released)
+  }
+
+  /// Ends the producer's waiting: the lane takes no more.
+  func close() {
+    isClosed.store(true, ordering: .sequentiallyConsistent)
+    released.wrappingAdd(0, ordering: .sequentiallyConsistent)
+    wake(released)
+  }
+
+  var closed: Bool { isClosed.load(ordering: .relaxed) }
+  var depth: Int { Int(published.load(ordering: .relaxed) &- released.load(ordering: .relaxed)) }
+}
+
+/// Where a lane sleeps when it has nothing to do.
+final class Bell: Sendable {
+  private let count = Atomic<UInt32>(0)
+  private let sleepers = Atomic<UInt32>(0)
+
+  /// Rings; a system call only when somebody sleeps.
+  @inline(__always)
+  func ring() {
+    count.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    if sleepers.load(ordering: .sequentiallyConsistent) != 0 { wake(count) }
+  }
+
+  /// The number to give to `wait`; read it before looking for work.
+  var current: UInt32 { count.load(ordering: .sequentiallyConsistent) }
+
+  /// Sleeps until rung since `seen`, or until the time is over (negative: no limit).
+  func wait(since seen: UInt32, timeoutNs: Int64) {
+    sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    if count.load(ordering: .sequentiallyConsistent) == seen { GantryRuntime.wait(count, while: seen, timeoutNs: timeoutNs) }
+    sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+  }
+}
+
+/// Atomic<UInt32> is laid out as its value, so its address is the futex word.
+private func word(_ atomic: borrowing Atomic<UInt32>) -> UnsafeMutablePointer<UInt32> {
+  withUnsafePointer(to: atomic) { UnsafeMutableRawPointer(mutating: UnsafeRawPointer($0)).assumingMemoryBound(to: UInt32.self) }
+}
+
+func wait(_ atomic: borrowing Atomic<UInt32>, while value: UInt32, timeoutNs: Int64 = 50_000_000) {
+  clinux_futex_wait(word(atomic), value, timeoutNs)
+}
+
+func wake(_ atomic: borrowing Atomic<UInt32>) { clinux_futex_wake(word(atomic), Int32.max) }

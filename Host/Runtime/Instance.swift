@@ -1,0 +1,179 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+
+/// The code of one node, as the loader hands it over.
+public struct PluginCode: @unchecked Sendable {  // the table is constant while the code is loaded
+  public var raw: UnsafePointer<gantry_plugin>
+  public var description: PluginDescription
+  public var sha256: String
+  /// Number of the loaded copy.
+  public var generation: UInt32
+
+  public init(raw: UnsafePointer<gantry_plugin>, description: PluginDescription, sha256: String, generation: UInt32) {
+    self.raw = raw
+    self.description = description
+    self.sha256 = sha256
+    self.generation = generation
+  }
+}
+
+/// One generation created with one set of parameters: the life of an instance from `create` to
+/// `destroy`, on the control thread. Calls out of order are a bug and stop the process.
+final class Instance: @unchecked Sendable {  // used by the control thread; the lane has its pointers
+  enum State { case created, configured, running, stopped, destroyed }
+
+  let node: Int
+  let name: String
+  let code: PluginCode
+  let context: UnsafeMutablePointer<NodeContext>
+  private(set) var raw: OpaquePointer?
+  private(set) var state = State.created
+  /// Set by configure: one for each output port.
+  private(set) var schemas: [PortSchema] = []
+  private let place: Place?
+
+  init(graph: Graph, node: Int, code: PluginCode, context: UnsafeMutablePointer<NodeContext>) throws(GantryError) {
+    self.node = node
+    self.code = code
+    self.context = context
+    name = graph.nodes[node].name
+    place = graph.nodes[node].place
+    var instance: OpaquePointer?
+    let status = control { code.raw.pointee.create(code.raw, hostTable, OpaquePointer(context), &instance) }
+    guard status == GANTRY_OK, instance != nil else {
+      throw failure("runtime.create-failed", "cannot create an instance of \(code.description.id)", status)
+    }
+    raw = instance
+  }
+
+  /// Runs a [control] call: the thread check of the host's functions knows about it.
+  private func control(_ body: () -> gantry_status) -> gantry_status {
+    context.pointee.inControl = true
+    context.pointee.failLength = 0
+    defer { context.pointee.inControl = false }
+    return body()
+  }
+
+  func configure(_ graph: Graph, inputs: [PortSchema], artifacts: inout [ArtifactUse]) throws(GantryError) {
+    precondition(state == .created)
+    let memory = try ConfigMemory(graph: graph, node: node, inputs: inputs, artifacts: &artifacts)
+    defer { memory.deallocate() }
+    let status = control { code.raw.pointee.configure(raw, memory.config) }
+    guard status == GANTRY_OK else { throw failure("runtime.configure-failed", "\(name) refused its configuration", status, memory) }
+    schemas = []
+    for (index, port) in code.description.outputs.enumerated() {
+      let columns = memory.columns[index]
+      if port.type == .features, columns == nil {
+        throw GantryError(
+          "runtime.no-columns", "PLUGIN: \(name) did not name the columns of its output \(port.name)", at: place,
+          help: ["\(code.description.id) must call set_columns in configure"], exit: .badInput)
+      }
+      schemas.append(PortSchema(type: port.type, columns: columns ?? []))
+    }
+    state = .configured
+  }
+
+  func start() throws(GantryError) {
+    precondition(state == .configured)
+    if let start = code.raw.pointee.start {
+      let status = control { start(raw) }
+      guard status == GANTRY_OK else { throw failure("runtime.start-failed", "\(name) did not start", status) }
+    }
+    state = .running
+  }
+
+  /// Stops a running instance. Its handle is dead afterwards. Returns what the plugin reported.
+  func stop() -> GantryError? {
+    guard state == .running else { return nil }
+    state = .stopped
+    defer { context.pointee.isAlive = false }
+    guard let stop = code.raw.pointee.stop else { return nil }
+    let status = control { stop(raw) }
+    return status == GANTRY_OK ? nil : failure("runtime.stop-failed", "\(name) did not stop cleanly", status)
+  }
+
+  func destroy() {
+    guard state != .destroyed else { return }
+    if state == .running { _ = stop() }
+    state = .destroyed
+    context.pointee.isAlive = false
+    if let raw { code.raw.pointee.destroy(raw) }
+    raw = nil
+  }
+
+  /// An extension of the plugin whose struct is at least as large as this host needs.
+  func capability<Table>(_ id: StaticString, as type: Table.Type) -> UnsafePointer<Table>? {
+    guard let get = code.raw.pointee.get_extension, let table = get(code.raw, id.abiText) else { return nil }
+    guard table.load(as: UInt32.self) >= 8 else { return nil }
+    return table.assumingMemoryBound(to: Table.self)
+  }
+
+  private func failure(_ id: String, _ what: String, _ status: gantry_status, _ memory: ConfigMemory? = nil) -> GantryError {
+    var reason = "and PLUGIN gave no reason"
+    if context.pointee.failLength > 0 {
+      let bytes = UnsafeBufferPointer(start: context.pointee.failText, count: context.pointee.failLength)
+      reason = String(decoding: bytes, as: UTF8.self)
+      context.pointee.failLength = 0
+    }
+    return GantryError(id, "\(what): \(reason) (\(statusName(status)))", at: place, exit: .badInput)
+  }
+}
+
+/// The schema of one port, as a value.
+struct PortSchema: Equatable, Sendable {
+  var type: EventType
+  var columns: [String]
+
+  /// Bytes of one event.
+  var stride: Int {
+    switch type {
+    case .any: MemoryLayout<gantry_header>.stride
+    case .tick: MemoryLayout<gantry_tick>.stride
+    case .trade: MemoryLayout<gantry_trade>.stride
+    case .bar: MemoryLayout<gantry_bar>.stride
+    case .book: MemoryLayout<gantry_book>.stride
+    case .features: MemoryLayout<gantry_header>.stride + 8 * columns.count
+    case .prediction: MemoryLayout<gantry_prediction>.stride
+    case .signal: MemoryLayout<gantry_signal>.stride
+    case .order: MemoryLayout<gantry_order>.stride
+    case .execution: MemoryLayout<gantry_execution>.stride
+    case .account: MemoryLayout<gantry_account>.stride
+    case .news: MemoryLayout<gantry_news>.stride
+    case .calendar: MemoryLayout<gantry_calendar>.stride
+    case .alert: MemoryLayout<gantry_alert>.stride
+    case .blob: MemoryLayout<gantry_blob>.stride
+    }
+  }
+
+  /// FNV-1a over the type and the column names.
+  var fingerprint: UInt64 {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+    add(UInt8(truncatingIfNeeded: type.rawValue))
+    for column in columns {
+      for byte in column.utf8 { add(byte) }
+      add(0)
+    }
+    return hash
+  }
+
+  /// The ABI's form, in memory that lives as long as the run.
+  func permanent() -> UnsafeMutablePointer<gantry_schema> {
+    let names = UnsafeMutablePointer<gantry_string>.allocate(capacity: max(columns.count, 1))
+    for (index, column) in columns.enumerated() { (names + index).initialize(to: permanentText(column)) }
+    let schema = UnsafeMutablePointer<gantry_schema>.allocate(capacity: 1)
+    schema.initialize(
+      to: gantry_schema(
+        size: UInt32(MemoryLayout<gantry_schema>.size), type: type.rawValue, stride: UInt32(stride),
+        column_count: UInt32(columns.count), columns: UnsafePointer(names), fingerprint: fingerprint))
+    return schema
+  }
+
+  static func deallocate(_ schema: UnsafeMutablePointer<gantry_schema>) {
+    for index in 0..<Int(schema.pointee.column_count) { schema.pointee.columns[index].data?.deallocate() }
+    schema.pointee.columns.deallocate()
+    schema.deallocate()
+  }
+}

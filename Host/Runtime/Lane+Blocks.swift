@@ -1,0 +1,119 @@
+import CGantry
+import GantryBase
+import GantryGraph
+
+/// Nodes that get blocks: delivery by cause over all of a node's edges.
+extension Lane {
+  /// Gives the node all rows of its edges, chain by chain and within a chain in the order of `from`,
+  /// in runs as long as that order allows.
+  func runBlockNode(_ node: UnsafeMutablePointer<LaneNode>) {
+    trace.beginNode()
+    var events = 0
+    let inputs = node.pointee.inputs
+    while true {
+      // The edge whose next row has the smallest ordinal; the first of `from` wins ties.
+      var best = -1
+      var bestOrdinal = UInt32.max
+      var others = 0
+      for index in 0..<node.pointee.inputCount {
+        let cursor = inputs[index].cursor
+        guard cursor < inputs[index].source.pointee.published else { continue }
+        let ordinal = inputs[index].source.pointee.ordinals[cursor]
+        if best < 0 || ordinal < bestOrdinal {
+          best = index
+          bestOrdinal = ordinal
+        }
+        others += 1
+      }
+      guard best >= 0 else { break }
+      let input = inputs + best
+      let source = input.pointee.source
+      var end = source.pointee.published
+      if others > 1 {
+        end = input.pointee.cursor + 1
+        let limit = limitOrdinal(node, except: best)
+        while end < source.pointee.published, source.pointee.ordinals[end] <= limit { end += 1 }
+      }
+      let start = input.pointee.cursor
+      input.pointee.cursor = end
+      events += end - start
+      deliverRun(node, input, start, end - start)
+      if isFailed { return }
+    }
+    trace.endNode(node, events: events)
+  }
+
+  /// The largest ordinal that edge `best` may run to before another edge has its turn.
+  private func limitOrdinal(_ node: UnsafeMutablePointer<LaneNode>, except best: Int) -> UInt32 {
+    var limit = UInt32.max
+    let inputs = node.pointee.inputs
+    for index in 0..<node.pointee.inputCount where index != best {
+      let cursor = inputs[index].cursor
+      guard cursor < inputs[index].source.pointee.published else { continue }
+      let next = inputs[index].source.pointee.ordinals[cursor]
+      // A later edge yields within the same chain; an earlier one goes first.
+      limit = min(limit, index > best ? next : next &- 1)
+    }
+    return limit
+  }
+
+  /// Calls the node with a run of rows, again after each failure, under its breaker.
+  private func deliverRun(
+    _ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ first: Int, _ count: Int
+  ) {
+    let source = input.pointee.source
+    let stride = source.pointee.stride
+    var start = first
+    let end = first + count
+    while start < end {
+      let row = source.pointee.rows + start &* stride
+      var length = end - start
+      if node.pointee.breaker.state != .closed {
+        guard admitsOne(node, row) else {
+          start += 1
+          continue
+        }
+        length = 1
+      }
+      let batch = node.pointee.batch
+      batch.pointee.port = input.pointee.port
+      batch.pointee.edge = input.pointee.edge
+      batch.pointee.type = source.pointee.schema.pointee.type
+      batch.pointee.count = UInt32(truncatingIfNeeded: length)
+      batch.pointee.stride = UInt32(truncatingIfNeeded: stride)
+      batch.pointee.base = UnsafePointer(row)
+      batch.pointee.schema = UnsafePointer(source.pointee.schema)
+      batch.pointee.arena.data = UnsafePointer(source.pointee.arena)
+      batch.pointee.arena.length = source.pointee.output.pointee.arena_count
+      let outputs = node.pointee.outputs
+      outputs.pointee.consumed = UInt32(truncatingIfNeeded: length)
+      node.pointee.statistics.pointee.calls &+= 1
+      let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
+      var consumed = Int(outputs.pointee.consumed)
+      if consumed > length {
+        broke(node, "handled \(consumed) of \(length) events", code: "runtime.consumed-too-many")
+        return
+      }
+      if status == GANTRY_OK, consumed < length, consumed == 0 {
+        broke(node, "returned GANTRY_OK without handling a single event", code: "runtime.no-progress")
+        return
+      }
+      if status == GANTRY_AGAIN, consumed > 0, consumed < length {
+        // Stopped early on purpose: the rest is offered again.
+      } else if status != GANTRY_OK {
+        if consumed >= length { consumed = length - 1 }
+      }
+      node.pointee.statistics.pointee.events &+= UInt64(consumed)
+      publish(node, row, stride, ordinals: source.pointee.ordinals + start, consumed: consumed)
+      if isFailed { return }
+      start += consumed
+      if status != GANTRY_OK, status != GANTRY_AGAIN {
+        failed(node, source.pointee.rows + start &* stride, status, ordinal: source.pointee.ordinals[start])
+        start += 1
+        if isFailed { return }
+      } else if node.pointee.breaker.state != .closed {
+        succeeded(node)
+      }
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import CGantry
+import GantryBase
+import GantryGraph
+
+/// What happens when a node fails or breaks the contract. None of it is on the path of an event
+/// that is handled well.
+extension Lane {
+  /// Whether the node's breaker lets this event through; otherwise it is dropped and counted, or
+  /// the fallback's outputs stand in.
+  func admitsOne(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>) -> Bool {
+    let header = UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self)
+    if node.pointee.breaker.admits(header.pointee.receive_ns) { return true }
+    node.pointee.statistics.pointee.dropped &+= 1
+    return false
+  }
+
+  func failedOne(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>, _ status: gantry_status) {
+    if status == GANTRY_OK || node.pointee.outputs.pointee.consumed > 1 {
+      return broke(node, "handled \(node.pointee.outputs.pointee.consumed) of 1 event and returned status \(status)", code: "runtime.no-progress")
+    }
+    discard(node)
+    failed(node, row, status, ordinal: ordinal)
+  }
+
+  /// Forgets what the last call committed.
+  private func discard(_ node: UnsafeMutablePointer<LaneNode>) {
+    node.pointee.outputs.pointee.committed = 0
+    for index in 0..<node.pointee.portCount { node.pointee.ports[index].output.pointee.count = 0 }
+  }
+
+  func succeeded(_ node: UnsafeMutablePointer<LaneNode>) {
+    if node.pointee.breaker.succeeded() {
+      gate.riskIsClosed(node: node.pointee.index, false)
+      recorder.decision(.breakerClosed, node: node.pointee.index, value: 0)
+    }
+  }
+
+  /// One event failed: the breaker counts it, and the node's policy decides.
+  func failed(
+    _ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>, _ status: gantry_status, ordinal: UInt32
+  ) {
+    let header = UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self)
+    node.pointee.statistics.pointee.errors &+= 1
+    let reason = reasonText(node.pointee.context, status)
+    let first = node.pointee.breaker.consecutiveFailures == 0
+    if node.pointee.breaker.failed(header.pointee.receive_ns) {
+      gate.riskIsClosed(node: node.pointee.index, true)
+      recorder.decision(.breakerOpened, node: node.pointee.index, value: node.pointee.breaker.retryAtNs)
+      recorder.say(
+        .error, node: node.pointee.index,
+        "quarantined after \(node.pointee.breaker.consecutiveFailures) failures in a row: \(reason)")
+    } else if first {
+      recorder.say(.warning, node: node.pointee.index, "failed on an event of chain \(header.pointee.chain): \(reason)")
+    }
+    if node.pointee.onErrorHalts {
+      end(
+        GantryError(
+          "runtime.node-failed", "node \(recorder.name(node.pointee.index)) failed and its on_error is halt: \(reason)",
+          help: ["mend the cause, or give the node on_error: skip"], exit: .failed))
+    }
+  }
+
+  /// The plugin broke the contract: its memory and counters cannot be trusted, so the run ends.
+  func broke(_ node: UnsafeMutablePointer<LaneNode>, _ what: String, code: String) {
+    discard(node)
+    end(
+      GantryError(
+        code, "PLUGIN: node \(recorder.name(node.pointee.index)) \(what)",
+        help: ["the plugin breaks the contract of on_batch (gantry/plugin.h); run `gantry plugin check` on it"],
+        exit: .failed))
+  }
+
+  func wroteBehind(_ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>) {
+    broke(node, "wrote behind the rows it had reserved on port \(port.pointee.port)", code: "runtime.wrote-behind")
+  }
+
+  func feedbackOverflow(_ entry: FeedbackEntry) {
+    let node = entry.port.pointee.node
+    end(
+      GantryError(
+        "runtime.feedback-limit",
+        "one chain caused more than \(Lane.feedbackMax) feedback events, the last from \(recorder.name(node))",
+        help: ["two nodes answer each other for ever; break the loop in one of them"], exit: .failed))
+  }
+
+  func sourceFailed(_ context: UnsafeMutablePointer<NodeContext>, _ status: gantry_status) {
+    end(
+      GantryError(
+        "runtime.source-failed",
+        "source \(recorder.name(context.pointee.node)) failed: \(reasonText(context, status))", exit: .badInput))
+  }
+
+  private func end(_ error: GantryError) {
+    if failure == nil { failure = error }
+    isFailed = true
+  }
+
+  /// What the plugin said with `host->fail`, or that it said nothing.
+  func reasonText(_ context: UnsafeMutablePointer<NodeContext>, _ status: gantry_status) -> String {
+    defer { context.pointee.failLength = 0 }
+    let name = statusName(status)
+    guard context.pointee.failLength > 0 else { return "\(name), and PLUGIN gave no reason" }
+    let bytes = UnsafeBufferPointer(start: context.pointee.failText, count: context.pointee.failLength)
+    return "\(String(decoding: bytes, as: UTF8.self)) (\(name))"
+  }
+}
+
+/// The name of a status, as the header spells it.
+func statusName(_ status: gantry_status) -> String {
+  switch status {
+  case GANTRY_OK: "GANTRY_OK"
+  case GANTRY_END: "GANTRY_END"
+  case GANTRY_AGAIN: "GANTRY_AGAIN"
+  case GANTRY_INVALID: "GANTRY_INVALID"
+  case GANTRY_MISUSE: "GANTRY_MISUSE"
+  case GANTRY_FULL: "GANTRY_FULL"
+  case GANTRY_IO: "GANTRY_IO"
+  case GANTRY_NOT_FOUND: "GANTRY_NOT_FOUND"
+  case GANTRY_UNSUPPORTED: "GANTRY_UNSUPPORTED"
+  case GANTRY_DENIED: "GANTRY_DENIED"
+  case GANTRY_GONE: "GANTRY_GONE"
+  case GANTRY_OVERFLOW: "GANTRY_OVERFLOW"
+  case GANTRY_TIMEOUT: "GANTRY_TIMEOUT"
+  case GANTRY_BUG: "GANTRY_BUG"
+  default: "status \(status)"
+  }
+}

@@ -1,0 +1,46 @@
+import CGantry
+import GantryBase
+import GantryGraph
+
+/// Orders on their way into a broker.
+extension Lane {
+  /// Asks the gate about the edge's next order. When it refuses, the order goes no further and a
+  /// rejection leaves from the broker's executions port, as if the broker had refused it: the
+  /// nodes that wait for an answer get one.
+  func passesGate(_ broker: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) -> Bool {
+    let source = input.pointee.source
+    let row = UnsafeRawPointer(source.pointee.rows + input.pointee.cursor &* source.pointee.stride)
+    let order = row.assumingMemoryBound(to: gantry_order.self)
+    guard let reason = gate.check(order) else {
+      recorder.order(order)
+      return true
+    }
+    input.pointee.cursor += 1
+    recorder.decision(.orderRefused, node: broker.pointee.index, value: Int64(bitPattern: order.pointee.order_id))
+    reject(broker, order, reason)
+    return false
+  }
+
+  private func reject(
+    _ broker: UnsafeMutablePointer<LaneNode>, _ order: UnsafePointer<gantry_order>, _ reason: UInt32
+  ) {
+    for index in 0..<broker.pointee.portCount where broker.pointee.ports[index].uses.contains(.execution) {
+      let outputs = broker.pointee.outputs
+      guard let row = gantry_reserve(outputs, UInt32(index), 0) else { return }
+      let execution = row.assumingMemoryBound(to: gantry_execution.self)
+      execution.initialize(to: gantry_execution())
+      execution.pointee.header.instrument = order.pointee.header.instrument
+      execution.pointee.order_id = order.pointee.order_id
+      execution.pointee.order_chain = order.pointee.header.chain
+      execution.pointee.order_origin = order.pointee.header.origin
+      execution.pointee.kind = UInt8(GANTRY_EXEC_REJECTED)
+      execution.pointee.side = order.pointee.side
+      execution.pointee.reason = reason
+      execution.pointee.account = order.pointee.account
+      gantry_commit(outputs, UInt32(index))
+      broker.pointee.batch.pointee.count = 1
+      publish(broker, UnsafeRawPointer(order).assumingMemoryBound(to: UInt8.self), 0, ordinals: nil, consumed: 1)
+      return
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+
+/// What happens to rows after a plugin has committed them.
+extension Lane {
+  /// Stamps the rows committed in the last call: chain, origin, times and hop come from the row's
+  /// cause. Rows caused by inputs at or after `consumed` are discarded.
+  ///
+  /// - Parameters:
+  ///   - base: the batch's first event
+  ///   - ordinals: of the batch's events; nil when all belong to the running chain
+  func publish(
+    _ node: UnsafeMutablePointer<LaneNode>, _ base: UnsafePointer<UInt8>, _ stride: Int,
+    ordinals: UnsafePointer<UInt32>?, consumed: Int
+  ) {
+    let outputs = node.pointee.outputs
+    guard outputs.pointee.committed != 0 else { return }
+    outputs.pointee.committed = 0
+    for index in 0..<node.pointee.portCount {
+      let port = node.pointee.ports + index
+      let output = port.pointee.output
+      let count = Int(output.pointee.count)
+      guard count > 0 else { continue }
+      output.pointee.count = 0
+      guard count <= Int(output.pointee.capacity) else {
+        return broke(node, "committed \(count) rows where there was room for \(output.pointee.capacity)", code: "runtime.wrote-behind")
+      }
+      let rowStride = port.pointee.stride
+      var row = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped)
+      let causes = output.pointee.cause.unsafelyUnwrapped
+      let target = port.pointee.ordinals + port.pointee.published
+      var last: UInt32 = 0
+      var kept = 0
+      while kept < count {
+        let cause = causes[kept]
+        guard cause >= last else {
+          return broke(node, "named cause \(cause) after cause \(last); causes never decrease", code: "runtime.cause-decreased")
+        }
+        guard Int(cause) < consumed else {
+          if Int(cause) >= Int(node.pointee.batch.pointee.count) {
+            return broke(node, "named cause \(cause) in a batch of \(node.pointee.batch.pointee.count)", code: "runtime.cause-unknown")
+          }
+          break
+        }
+        last = cause
+        let origin = UnsafeRawPointer(base + Int(cause) &* stride).assumingMemoryBound(to: gantry_header.self)
+        let header = row.assumingMemoryBound(to: gantry_header.self)
+        stamp(header, from: origin)
+        target[kept] = ordinals.map { $0[Int(cause)] } ?? ordinal
+        kept += 1
+        row += rowStride
+      }
+      node.pointee.statistics.pointee.outputs &+= UInt64(kept)
+      if node.pointee.isSingle { pendingRows += kept }
+      let first = port.pointee.published
+      port.pointee.published = first + kept
+      output.pointee.base = output.pointee.base + kept &* rowStride
+      output.pointee.cause = output.pointee.cause + kept
+      output.pointee.capacity &-= UInt32(truncatingIfNeeded: kept)
+      if !port.pointee.uses.isEmpty, kept > 0 { use(node, port, first, kept) }
+    }
+  }
+
+  @inline(__always)
+  private func stamp(_ header: UnsafeMutablePointer<gantry_header>, from cause: UnsafePointer<gantry_header>) {
+    if header.pointee.event_ns == 0 { header.pointee.event_ns = cause.pointee.event_ns }
+    header.pointee.receive_ns = cause.pointee.receive_ns
+    header.pointee.chain = cause.pointee.chain
+    if header.pointee.instrument == 0 { header.pointee.instrument = cause.pointee.instrument }
+    header.pointee.origin = cause.pointee.origin
+    header.pointee.flags |= cause.pointee.flags
+    header.pointee.hop = cause.pointee.hop &+ 1
+  }
+
+  /// Rows that do more than wait for their readers.
+  private func use(
+    _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ first: Int, _ count: Int
+  ) {
+    let uses = port.pointee.uses
+    if uses.contains(.feedback) {
+      for row in first..<(first + count) {
+        guard feedbackTail < Lane.feedbackCapacity else { break }
+        (feedback + feedbackTail).initialize(to: FeedbackEntry(port: port, row: Int32(truncatingIfNeeded: row)))
+        feedbackTail += 1
+      }
+    }
+    let rows = UnsafeRawPointer(port.pointee.rows + first &* port.pointee.stride)
+    if uses.contains(.execution) { gate.sawExecutions(rows, count, port.pointee.stride) }
+    if uses.contains(.account) { gate.sawAccount(rows + (count - 1) &* port.pointee.stride) }
+    if uses.contains(.journaled) || uses.contains(.captured) {
+      recorder.outputs(
+        port: port, rows: rows, count: count, arena: port.pointee.arena,
+        arenaCount: Int(port.pointee.output.pointee.arena_count))
+    }
+    if uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) }
+  }
+
+  func publishIngress(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
+    let rows = UnsafeRawPointer(port.pointee.rows)
+    if port.pointee.uses.contains(.captured) {
+      recorder.outputs(
+        port: port, rows: rows, count: count, arena: port.pointee.arena,
+        arenaCount: Int(port.pointee.output.pointee.arena_count))
+    }
+    if port.pointee.uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) }
+  }
+
+  /// `gantry_outputs.grow` of lane nodes: doubles a port's memory. Exceptional, and the only
+  /// allocation on a lane; a node that needs it keeps the larger buffer.
+  static let grow: @convention(c) (UnsafeMutablePointer<gantry_outputs>?, UInt32, UInt32, UInt64) -> gantry_status = {
+    outputs, index, rows, arena in
+    guard let outputs, let context = outputs.pointee.context, index < outputs.pointee.port_count else { return GANTRY_MISUSE }
+    let node = context.assumingMemoryBound(to: LaneNode.self)
+    let port = node.pointee.ports + Int(index)
+    guard !port.pointee.isBorrowed else { return GANTRY_FULL }
+    let output = port.pointee.output
+    let used = port.pointee.published + Int(output.pointee.count)
+    if rows > 0, used + Int(rows) > port.pointee.capacity {
+      let capacity = max(port.pointee.capacity * 2, used + Int(rows))
+      guard capacity <= 65_536 else { return GANTRY_FULL }
+      growRows(port, to: capacity, used: used)
+    }
+    let arenaNeeded = Int(output.pointee.arena_count) + Int(min(arena, 1 << 30))
+    if arenaNeeded > port.pointee.arenaCapacity {
+      let capacity = max(port.pointee.arenaCapacity * 2, arenaNeeded, 4096)
+      guard capacity <= 16 << 20 else { return GANTRY_FULL }
+      let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+      if let old = port.pointee.arena {
+        UnsafeMutableRawPointer(memory).copyMemory(from: old, byteCount: Int(output.pointee.arena_count))
+        old.deallocate()
+      }
+      port.pointee.arena = memory
+      port.pointee.arenaCapacity = capacity
+      output.pointee.arena = memory
+      output.pointee.arena_capacity = UInt64(capacity)
+    }
+    return GANTRY_OK
+  }
+
+  private static func growRows(_ port: UnsafeMutablePointer<PortBuffer>, to capacity: Int, used: Int) {
+    let stride = port.pointee.stride
+    let memory = allocateRows(capacity: capacity, stride: stride)
+    UnsafeMutableRawPointer(memory).copyMemory(from: port.pointee.rows, byteCount: used * stride)
+    let causes = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
+    UnsafeMutableRawPointer(causes).copyMemory(from: port.pointee.causes, byteCount: used * 4)
+    let ordinals = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
+    UnsafeMutableRawPointer(ordinals).copyMemory(from: port.pointee.ordinals, byteCount: used * 4)
+    port.pointee.rows.deallocate()
+    port.pointee.causes.deallocate()
+    port.pointee.ordinals.deallocate()
+    port.pointee.rows = memory
+    port.pointee.causes = causes
+    port.pointee.ordinals = ordinals
+    port.pointee.capacity = capacity
+    let output = port.pointee.output
+    output.pointee.base = memory + port.pointee.published * stride
+    output.pointee.cause = causes + port.pointee.published
+    output.pointee.capacity = UInt32(capacity - port.pointee.published)
+  }
+}
+
+/// Memory for `capacity` rows with the guard behind them.
+func allocateRows(capacity: Int, stride: Int) -> UnsafeMutablePointer<UInt8> {
+  let bytes = capacity * stride + guardBytes
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+  memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+  for offset in Swift.stride(from: 0, to: guardBytes, by: 8) {
+    (memory + capacity * stride + offset).storeBytes(of: guardPattern, as: UInt64.self)
+  }
+  return memory.assumingMemoryBound(to: UInt8.self)
+}

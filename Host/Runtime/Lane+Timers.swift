@@ -1,0 +1,90 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+
+/// Timers, the last outputs, and what the control thread asks of a running lane.
+extension Lane {
+  /// Fires all timers due at `ns` or before, each as a chain of its own.
+  func fireTimers(upTo ns: Int64) {
+    while let entry = timers.pointee.popDue(ns) {
+      let node = nodes + Int(entry.slot)
+      beginOwnChain(node, atNs: clock == .live ? clinux_wall_ns() : entry.dueNs, eventNs: entry.dueNs)
+      recorder.timer(node: node.pointee.index, tag: entry.tag, dueNs: entry.dueNs)
+      guard node.pointee.breaker.admits(now.pointee), let call = node.pointee.plugin?.pointee.on_timer else { continue }
+      var timer = gantry_timer(
+        size: UInt32(MemoryLayout<gantry_timer>.size), reserved: 0, tag: entry.tag, due_ns: entry.dueNs)
+      node.pointee.outputs.pointee.consumed = 1
+      node.pointee.statistics.pointee.calls &+= 1
+      let status = call(node.pointee.instance, &timer, node.pointee.outputs)
+      endOwnChain(node, status)
+      if isFailed { return }
+    }
+  }
+
+  private func beginOwnChain(_ node: UnsafeMutablePointer<LaneNode>, atNs: Int64, eventNs: Int64) {
+    now.pointee = atNs
+    timerHeader.pointee = gantry_header()
+    timerHeader.pointee.event_ns = eventNs
+    timerHeader.pointee.receive_ns = atNs
+    timerHeader.pointee.origin = recorder.timerOrigin
+    timerHeader.pointee.chain = recorder.nextTimerChain()
+    ordinal = UInt32.max
+    node.pointee.batch.pointee.count = 1
+  }
+
+  /// Publishes what the node wrote without an input and carries that chain to its end.
+  private func endOwnChain(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status) {
+    let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
+    if status != GANTRY_OK {
+      failedOne(node, cause, status)
+    } else {
+      publish(node, cause, 0, ordinals: nil, consumed: 1)
+    }
+    if pendingRows != 0, !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
+  }
+
+  /// After the last event: every node may flush, in topological order, and what that causes is
+  /// carried to its end.
+  func finish() {
+    if !isFailed {
+      for place in 0..<blockSlotCount { flushBlockNode(nodes + Int(blockSlots[place])) }
+      for rank in 0..<singleSlotCount where !isFailed { flushSingleNode(nodes + Int(singleSlots[rank])) }
+    }
+    for index in 0..<ingressCount { ingresses[index].ring._withUnsafeGuaranteedRef { $0.close() } }
+    recorder.laneEnded(events: eventCount)
+  }
+
+  private func flushSingleNode(_ node: UnsafeMutablePointer<LaneNode>) {
+    guard let flush = node.pointee.plugin?.pointee.flush else { return }
+    beginOwnChain(node, atNs: now.pointee, eventNs: now.pointee)
+    node.pointee.outputs.pointee.consumed = 1
+    endOwnChain(node, flush(node.pointee.instance, node.pointee.outputs))
+  }
+
+  /// A block node's last rows make a block of one chain.
+  private func flushBlockNode(_ node: UnsafeMutablePointer<LaneNode>) {
+    guard let flush = node.pointee.plugin?.pointee.flush else { return }
+    beginOwnChain(node, atNs: now.pointee, eventNs: now.pointee)
+    ordinal = 0
+    node.pointee.outputs.pointee.consumed = 1
+    let status = flush(node.pointee.instance, node.pointee.outputs)
+    let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
+    if status != GANTRY_OK { return failedOne(node, cause, status) }
+    publish(node, cause, 0, ordinals: nil, consumed: 1)
+    for place in 0..<blockSlotCount where !isFailed { runBlockNode(nodes + Int(blockSlots[place])) }
+    if !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
+    for slot in 0..<nodeCount {
+      let other = nodes + slot
+      for index in 0..<other.pointee.inputCount { other.pointee.inputs[index].cursor = 0 }
+      if !other.pointee.isSingle {
+        for index in 0..<other.pointee.portCount { resetPort(other.pointee.ports + index) }
+      }
+    }
+  }
+}
+
+extension Lane {
+  /// What the control thread has asked for; set one at a time, cleared when done.
+  func performCommand() {}
+}

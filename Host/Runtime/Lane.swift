@@ -1,0 +1,498 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import GantryTrace
+import Synchronization
+
+/// One thread that runs a connected part of a graph to completion, block by block and, inside
+/// feedback loops, chain by chain.
+///
+/// Guarantees: a chain is finished before the next begins; within a chain nodes run in topological
+/// order and a node's edges are delivered in the order of its `from`; feedback runs first-in
+/// first-out after the forward pass. The outputs do not depend on the block size. In steady state
+/// the lane's thread allocates nothing, locks nothing and counts no references.
+final class Lane: @unchecked Sendable {  // all but the atomics belongs to the lane's thread while it runs
+  let name: String
+  let index: Int
+  let nodes: UnsafeMutablePointer<LaneNode>
+  let nodeCount: Int
+  /// Slots that are upstream of all feedback and timers, in topological order.
+  let blockSlots: UnsafeMutablePointer<Int32>
+  let blockSlotCount: Int
+  /// Slots that get one event a call, in topological order; a slot's place here is its rank.
+  let singleSlots: UnsafeMutablePointer<Int32>
+  let singleSlotCount: Int
+  /// The inputs of single nodes that come from blocks: all that a quiet chain has to look at.
+  let quickInputs: UnsafeMutablePointer<QuickInput>
+  let quickInputCount: Int
+  let ingresses: UnsafeMutablePointer<Ingress>
+  let ingressCount: Int
+  let now: UnsafeMutablePointer<Int64>
+  let timers: UnsafeMutablePointer<TimerHeap>
+  let tag: UInt64
+  let clock: Graph.ClockKind
+  let bell: Bell
+  let recorder: LaneRecorder
+  let trace: LaneTrace
+  let gate: OrderGate
+  /// First-in first-out rows of feedback edges.
+  let feedback: UnsafeMutablePointer<FeedbackEntry>
+  static let feedbackMax = 64
+  static let feedbackCapacity = 4096
+  /// Rows emitted in chains begun by timers carry this header.
+  let timerHeader: UnsafeMutablePointer<gantry_header>
+
+  var pendingRows = 0
+  var feedbackHead = 0
+  var feedbackTail = 0
+  var ordinal: UInt32 = 0
+  var blockCount: UInt64 = 0
+  var eventCount: UInt64 = 0
+  /// Set when the run must end: the diagnostic is in `failure`.
+  var isFailed = false
+  var failure: GantryError?
+  let stopRequested = Atomic<Bool>(false)
+  let command = Atomic<UInt>(0)
+  let cpuNs = Atomic<Int64>(0)
+  let hasEnded = Atomic<Bool>(false)
+
+  struct QuickInput {
+    var node: UnsafeMutablePointer<LaneNode>
+    var input: UnsafeMutablePointer<LaneInput>
+    var rank: Int32
+  }
+
+  struct FeedbackEntry {
+    var port: UnsafeMutablePointer<PortBuffer>
+    var row: Int32
+  }
+
+  /// One stream of blocks into the lane: a source's reader, a feed or another lane's edge.
+  struct Ingress {
+    var ring: Unmanaged<BlockRing>
+    /// One buffer a port of the source; the block that is being run stands in one of them.
+    var ports: UnsafeMutablePointer<PortBuffer>
+    var portCount: Int
+    /// Index of the source node in the graph.
+    var node: Int32
+    var block: UnsafeMutablePointer<BlockRing.Block>?
+    var offset: Int
+    var hasEnded: Bool
+    var status: gantry_status
+    var context: UnsafeMutablePointer<NodeContext>?
+    var statistics: UnsafeMutablePointer<NodeStatistics>
+    var isReplayable: Bool
+    /// For an edge from another lane.
+    var queue: Unmanaged<EdgeQueue>?
+  }
+
+  /// 0, 1, 2 ...: the ordinals of an ingress block.
+  let identity: UnsafeMutablePointer<UInt32>
+
+  init(_ plan: LanePlan) {
+    name = plan.name
+    index = plan.index
+    nodes = plan.nodes
+    nodeCount = plan.nodeCount
+    blockSlots = plan.blockSlots
+    blockSlotCount = plan.blockSlotCount
+    singleSlots = plan.singleSlots
+    singleSlotCount = plan.singleSlotCount
+    quickInputs = plan.quickInputs
+    quickInputCount = plan.quickInputCount
+    ingresses = plan.ingresses
+    ingressCount = plan.ingressCount
+    now = plan.now
+    timers = plan.timers
+    tag = plan.tag
+    clock = plan.clock
+    bell = plan.bell
+    recorder = plan.recorder
+    trace = plan.trace
+    gate = plan.gate
+    feedback = .allocate(capacity: Lane.feedbackCapacity)
+    timerHeader = .allocate(capacity: 1)
+    timerHeader.initialize(to: gantry_header())
+    identity = .allocate(capacity: blockRows)
+    for row in 0..<blockRows { identity[row] = UInt32(row) }
+  }
+
+  func deallocate() {
+    feedback.deallocate()
+    timerHeader.deallocate()
+    identity.deallocate()
+  }
+
+  /// The body of the lane's thread: runs until all ingress has ended, a stop is asked for or the
+  /// run fails.
+  func run() {
+    clinux_set_thread_tag(tag)
+    while !isFailed {
+      let seen = bell.current
+      if command.load(ordering: .relaxed) != 0 { performCommand() }
+      if stopRequested.load(ordering: .relaxed) { break }
+      guard let choice = choose() else {
+        if allEnded { break }
+        idle(since: seen)
+        continue
+      }
+      runBlock(choice.ingress, choice.count)
+    }
+    finish()
+    cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
+    hasEnded.store(true, ordering: .releasing)
+  }
+
+  private var allEnded: Bool {
+    for index in 0..<ingressCount where !ingresses[index].hasEnded { return false }
+    return true
+  }
+
+  private func idle(since seen: UInt32) {
+    recorder.drainQueues()
+    var timeout: Int64 = 50_000_000
+    if clock == .live, timers.pointee.nextDueNs != Int64.max {
+      let wall = clinux_wall_ns()
+      if timers.pointee.nextDueNs <= wall { return fireTimers(upTo: wall) }
+      timeout = min(timeout, timers.pointee.nextDueNs - wall)
+    }
+    bell.wait(since: seen, timeoutNs: timeout)
+  }
+
+  /// Takes blocks that have arrived and picks what runs next: the ingress with the earliest event,
+  /// ties in file order, and as many of its events as come before any other ingress's first.
+  /// With the replay clock nothing is picked before every open ingress has shown its next event or
+  /// has said that it has none so old.
+  private func choose() -> (ingress: UnsafeMutablePointer<Ingress>, count: Int)? {
+    var best = -1
+    var bestNs = Int64.max
+    var limitNs = Int64.max
+    var limitIsEarlier = false
+    var watermarkNs = Int64.max
+    for index in 0..<ingressCount {
+      let ingress = ingresses + index
+      if ingress.pointee.block == nil, !fetch(ingress) {
+        if !ingress.pointee.hasEnded, clock == .replay {
+          guard let queue = ingress.pointee.queue else { return nil }
+          watermarkNs = min(watermarkNs, queue._withUnsafeGuaranteedRef { $0.watermark })
+        }
+        continue
+      }
+      let headNs = eventNs(ingress, ingress.pointee.offset)
+      if headNs < bestNs {
+        if best >= 0 {
+          limitNs = bestNs
+          limitIsEarlier = true
+        }
+        best = index
+        bestNs = headNs
+      } else if headNs < limitNs {
+        limitNs = headNs
+        limitIsEarlier = false
+      }
+    }
+    guard best >= 0 else { return nil }
+    let ingress = ingresses + best
+    if bestNs >= watermarkNs {
+      // An older event may still come over an empty edge. Only a full queue goes on at a tie: its
+      // producer, who is waiting, has nothing older to send.
+      guard bestNs == watermarkNs, let queue = ingress.pointee.queue, queue._withUnsafeGuaranteedRef({ $0.isFull })
+      else { return nil }
+    }
+    if watermarkNs < limitNs {
+      limitNs = watermarkNs
+      limitIsEarlier = true
+    }
+    let available = ingress.pointee.block!.pointee.count - ingress.pointee.offset
+    guard limitNs != Int64.max else { return (ingress, available) }
+    // The limit's ingress stands before this one in file order exactly when limitIsEarlier: then
+    // it wins ties.
+    var count = 1
+    while count < available {
+      let next = eventNs(ingress, ingress.pointee.offset + count)
+      if next > limitNs || (next == limitNs && limitIsEarlier) { break }
+      count += 1
+    }
+    return (ingress, count)
+  }
+
+  /// Looks for the ingress's next block. False when there is none now.
+  private func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
+    guard !ingress.pointee.hasEnded else { return false }
+    return ingress.pointee.ring._withUnsafeGuaranteedRef { ring in
+      guard let block = ring.front() else { return false }
+      if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
+        ingress.pointee.status = block.pointee.status
+      }
+      guard block.pointee.count > 0 else {
+        endIfLast(ingress, block)
+        ring.release()
+        return false
+      }
+      ingress.pointee.block = block
+      ingress.pointee.offset = 0
+      return true
+    }
+  }
+
+  private func endIfLast(_ ingress: UnsafeMutablePointer<Ingress>, _ block: UnsafeMutablePointer<BlockRing.Block>) {
+    guard block.pointee.status != GANTRY_OK else { return }
+    ingress.pointee.hasEnded = true
+    if block.pointee.status < 0, let context = ingress.pointee.context {
+      sourceFailed(context, block.pointee.status)
+    }
+  }
+
+  @inline(__always)
+  private func eventNs(_ ingress: UnsafeMutablePointer<Ingress>, _ row: Int) -> Int64 {
+    let block = ingress.pointee.block.unsafelyUnwrapped
+    let stride = ingress.pointee.ports[block.pointee.port].stride
+    return UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self).pointee.event_ns
+  }
+
+  /// Runs `count` events of the ingress's current block to completion.
+  private func runBlock(_ ingress: UnsafeMutablePointer<Ingress>, _ count: Int) {
+    let block = ingress.pointee.block.unsafelyUnwrapped
+    let port = ingress.pointee.ports + block.pointee.port
+    port.pointee.rows = block.pointee.rows + ingress.pointee.offset &* port.pointee.stride
+    port.pointee.ordinals = identity
+    port.pointee.published = count
+    port.pointee.arena = block.pointee.arena
+    port.pointee.output.pointee.arena_count = UInt64(block.pointee.arenaCount)
+    let header = UnsafeRawPointer(port.pointee.rows).assumingMemoryBound(to: gantry_header.self)
+    now.pointee = header.pointee.receive_ns
+    if clock == .live, timers.pointee.nextDueNs <= now.pointee { fireTimers(upTo: now.pointee) }
+    recorder.block(
+      node: ingress.pointee.node, block: block, offset: ingress.pointee.offset, count: count,
+      stride: port.pointee.stride, isReplayable: ingress.pointee.isReplayable)
+    recorder.advance(to: header.pointee.event_ns)
+    if !port.pointee.uses.isEmpty { publishIngress(port, count) }
+    ingress.pointee.statistics.pointee.events &+= UInt64(count)
+    ingress.pointee.statistics.pointee.outputs &+= UInt64(count)
+    eventCount &+= UInt64(count)
+
+    trace.beginBlock(header, count, node: ingress.pointee.node)
+    for place in 0..<blockSlotCount { runBlockNode(nodes + Int(blockSlots[place])) }
+    if singleSlotCount > 0 { runChains(port, count) }
+    trace.endBlock(count)
+    blockCount &+= 1
+    recorder.drainQueues()
+
+    resetBlock(port)
+    ingress.pointee.offset += count
+    if ingress.pointee.offset == block.pointee.count {
+      ingress.pointee.block = nil
+      endIfLast(ingress, block)
+      ingress.pointee.ring._withUnsafeGuaranteedRef { $0.release() }
+    }
+  }
+
+  /// The part of a block that runs chain by chain.
+  private func runChains(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
+    var row = UnsafeRawPointer(port.pointee.rows)
+    let stride = port.pointee.stride
+    let quick = quickInputs
+    let quickCount = quickInputCount
+    for chain in 0..<count {
+      let header = row.assumingMemoryBound(to: gantry_header.self)
+      let receiveNs = header.pointee.receive_ns
+      if timers.pointee.nextDueNs <= receiveNs { fireTimers(upTo: receiveNs) }
+      now.pointee = receiveNs
+      ordinal = UInt32(truncatingIfNeeded: chain)
+      if trace.samples(header.pointee.chain) {
+        runChainTraced(header)
+      } else {
+        for index in 0..<quickCount {
+          let input = quick[index].input
+          let cursor = input.pointee.cursor
+          let source = input.pointee.source
+          if cursor < source.pointee.published, source.pointee.ordinals[cursor] == ordinal {
+            if input.pointee.isGate {
+              finishChain(fromRank: Int(quick[index].rank), header, sampled: false)
+              break
+            }
+            deliverQuick(quick[index].node, input)
+            if pendingRows != 0 {
+              finishChain(fromRank: Int(quick[index].rank), header, sampled: false)
+              break
+            }
+          }
+        }
+      }
+      if isFailed { return }
+      row += stride
+    }
+  }
+
+  /// Delivers all rows of one edge that belong to the running chain, one at a time.
+  @inline(__always)
+  private func deliverQuick(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
+    let source = input.pointee.source
+    repeat {
+      deliverOne(node, input)
+    } while input.pointee.cursor < source.pointee.published
+      && source.pointee.ordinals[input.pointee.cursor] == ordinal
+  }
+
+  /// A chain whose every hop is timed.
+  private func runChainTraced(_ header: UnsafePointer<gantry_header>) {
+    trace.beginChain(header, node: -1)
+    finishChain(fromRank: 0, header, sampled: true)
+    trace.endChain()
+  }
+
+  /// Carries the running chain to its end: the forward pass from `fromRank`, then feedback, first-in
+  /// first-out, each followed by another forward pass.
+  func finishChain(fromRank: Int, _ header: UnsafePointer<gantry_header>, sampled: Bool) {
+    if !sampled { trace.beginLate(header) }
+    forward(fromRank: fromRank)
+    var rounds = 0
+    while feedbackHead < feedbackTail {
+      let entry = feedback[feedbackHead]
+      feedbackHead += 1
+      rounds += 1
+      if rounds > Lane.feedbackMax {
+        feedbackOverflow(entry)
+        break
+      }
+      deliverFeedback(entry)
+      forward(fromRank: 0)
+      if isFailed { break }
+    }
+    feedbackHead = 0
+    feedbackTail = 0
+    if pendingRows != 0 { resetChain() }
+    if !sampled { trace.endLate() }
+  }
+
+  /// One pass over the single nodes in topological order.
+  private func forward(fromRank: Int) {
+    for rank in fromRank..<singleSlotCount {
+      let node = nodes + Int(singleSlots[rank])
+      for index in 0..<node.pointee.inputCount {
+        let input = node.pointee.inputs + index
+        if input.pointee.isFeedback { continue }
+        let source = input.pointee.source
+        while input.pointee.cursor < source.pointee.published {
+          if input.pointee.isBlockEdge, source.pointee.ordinals[input.pointee.cursor] != ordinal { break }
+          if input.pointee.isGate, !passesGate(node, input) { continue }
+          if trace.isOn { deliverTraced(node, input) } else { deliverOne(node, input) }
+          if isFailed { return }
+        }
+      }
+    }
+  }
+
+  private func deliverFeedback(_ entry: FeedbackEntry) {
+    for rank in 0..<singleSlotCount {
+      let node = nodes + Int(singleSlots[rank])
+      for index in 0..<node.pointee.inputCount {
+        let input = node.pointee.inputs + index
+        guard input.pointee.isFeedback, input.pointee.source == entry.port else { continue }
+        input.pointee.cursor = Int(entry.row)
+        if trace.isOn { deliverTraced(node, input) } else { deliverOne(node, input) }
+      }
+    }
+  }
+
+  private func deliverTraced(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
+    let row = input.pointee.source.pointee.rows + input.pointee.cursor &* input.pointee.source.pointee.stride
+    let before = node.pointee.statistics.pointee.outputs
+    let errors = node.pointee.statistics.pointee.errors
+    node.pointee.context.pointee.chain = UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self).pointee.chain
+    node.pointee.context.pointee.isTraced = true
+    deliverOne(node, input)
+    node.pointee.context.pointee.isTraced = false
+    let written = node.pointee.statistics.pointee.outputs &- before
+    trace.hop(
+      node: node, header: UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self),
+      outputs: UInt32(truncatingIfNeeded: written), failed: node.pointee.statistics.pointee.errors != errors)
+    if written > 0 { traceOutputs(node, Int(written)) }
+  }
+
+  /// The events that the hop just recorded has written.
+  private func traceOutputs(_ node: UnsafeMutablePointer<LaneNode>, _ written: Int) {
+    for index in 0..<node.pointee.portCount {
+      let port = node.pointee.ports + index
+      for row in 0..<port.pointee.published where port.pointee.published - row <= written {
+        trace.event(
+          port.pointee.rows + row &* port.pointee.stride, stride: port.pointee.stride,
+          type: port.pointee.schema.pointee.type, isOutput: true)
+      }
+    }
+  }
+
+  /// Calls the node with one event.
+  @inline(__always)
+  func deliverOne(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
+    let source = input.pointee.source
+    let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
+    input.pointee.cursor &+= 1
+    if node.pointee.breaker.state != .closed, !admitsOne(node, row) { return }
+    let batch = node.pointee.batch
+    batch.pointee.port = input.pointee.port
+    batch.pointee.edge = input.pointee.edge
+    batch.pointee.type = source.pointee.schema.pointee.type
+    batch.pointee.count = 1
+    batch.pointee.stride = UInt32(truncatingIfNeeded: source.pointee.stride)
+    batch.pointee.base = UnsafePointer(row)
+    batch.pointee.schema = UnsafePointer(source.pointee.schema)
+    batch.pointee.arena.data = UnsafePointer(source.pointee.arena)
+    batch.pointee.arena.length = source.pointee.output.pointee.arena_count
+    let outputs = node.pointee.outputs
+    outputs.pointee.consumed = 1
+    node.pointee.statistics.pointee.calls &+= 1
+    node.pointee.statistics.pointee.events &+= 1
+    let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
+    if status != GANTRY_OK || outputs.pointee.consumed != 1 {
+      failedOne(node, row, status)
+    } else if outputs.pointee.committed != 0 {
+      publish(node, row, source.pointee.stride, ordinals: nil, consumed: 1)
+    }
+  }
+
+  private func resetBlock(_ port: UnsafeMutablePointer<PortBuffer>) {
+    port.pointee.published = 0
+    for slot in 0..<nodeCount {
+      let node = nodes + slot
+      for index in 0..<node.pointee.inputCount { node.pointee.inputs[index].cursor = 0 }
+      if !node.pointee.isSingle { resetPorts(node) }
+    }
+  }
+
+  /// Forgets the rows that single nodes emitted in this chain.
+  func resetChain() {
+    pendingRows = 0
+    for rank in 0..<singleSlotCount {
+      let node = nodes + Int(singleSlots[rank])
+      for index in 0..<node.pointee.inputCount where !node.pointee.inputs[index].isBlockEdge {
+        node.pointee.inputs[index].cursor = 0
+      }
+      resetPorts(node)
+    }
+  }
+
+  @inline(__always)
+  private func resetPorts(_ node: UnsafeMutablePointer<LaneNode>) {
+    for index in 0..<node.pointee.portCount {
+      let port = node.pointee.ports + index
+      guard port.pointee.published > 0 || port.pointee.output.pointee.arena_count > 0 else { continue }
+      resetPort(port)
+      let end = UnsafeRawPointer(port.pointee.rows) + port.pointee.capacity &* port.pointee.stride
+      if end.loadUnaligned(as: UInt64.self) != guardPattern { wroteBehind(node, port) }
+    }
+  }
+}
+
+/// Makes a port's whole buffer writable again.
+@inline(__always)
+func resetPort(_ port: UnsafeMutablePointer<PortBuffer>) {
+  port.pointee.published = 0
+  let output = port.pointee.output
+  output.pointee.base = port.pointee.rows
+  output.pointee.cause = port.pointee.causes
+  output.pointee.capacity = UInt32(truncatingIfNeeded: port.pointee.capacity)
+  output.pointee.count = 0
+  output.pointee.arena_count = 0
+}

@@ -1,0 +1,178 @@
+import CGantry
+import GantryBase
+import GantryGraph
+
+/// The unmanaged memory of a lane: everything that is touched for each event. Allocated when the
+/// run is assembled, freed when it ends; nothing here is reference counted. Only the lane's thread
+/// touches it while the lane runs.
+
+/// How many events a block has at most, and how many rows a port has room for at first.
+let blockRows = 256
+
+/// Bytes behind every port's rows that must keep their value: a plugin that writes beyond its
+/// reservation is found here, at the latest at the end of the block.
+let guardBytes = 64
+let guardPattern: UInt64 = 0x6E61_7472_7921_6721
+
+/// The rows that one output port has emitted in the running block (or chain).
+struct PortBuffer {
+  var rows: UnsafeMutablePointer<UInt8>
+  var causes: UnsafeMutablePointer<UInt32>
+  /// For each row the ordinal of its chain within the block.
+  var ordinals: UnsafeMutablePointer<UInt32>
+  var capacity: Int
+  var stride: Int
+  /// Rows that have been stamped and may be read.
+  var published: Int
+  var arena: UnsafeMutablePointer<UInt8>?
+  var arenaCapacity: Int
+  var output: UnsafeMutablePointer<gantry_output>
+  var schema: UnsafeMutablePointer<gantry_schema>
+  var uses: PortUses
+  var node: Int32
+  var port: Int32
+  /// Memory that belongs to a reader's block is not ours to free or grow.
+  var isBorrowed: Bool
+}
+
+/// What else happens with the rows of a port.
+struct PortUses: OptionSet {
+  let rawValue: UInt8
+  static let feedback = PortUses(rawValue: 1)
+  static let queued = PortUses(rawValue: 2)
+  static let journaled = PortUses(rawValue: 4)
+  static let captured = PortUses(rawValue: 8)
+  static let account = PortUses(rawValue: 16)
+  static let execution = PortUses(rawValue: 32)
+  static let any: PortUses = [.feedback, .queued, .journaled, .captured, .account, .execution]
+}
+
+/// One edge into a node.
+struct LaneInput {
+  var source: UnsafeMutablePointer<PortBuffer>
+  /// Rows of `source` that this edge has taken.
+  var cursor: Int
+  var port: UInt32
+  var edge: UInt32
+  var isFeedback: Bool
+  /// The edge crosses the order gate.
+  var isGate: Bool
+  /// The source's rows live for a whole block, not only for a chain.
+  var isBlockEdge: Bool
+}
+
+typealias OnBatch = @convention(c) (
+  OpaquePointer?, UnsafePointer<gantry_batch>?, UnsafeMutablePointer<gantry_outputs>?
+) -> gantry_status
+
+/// One node's counted instance, as the lane sees it.
+struct LaneNode {
+  var onBatch: OnBatch?
+  var instance: OpaquePointer?
+  var outputs: UnsafeMutablePointer<gantry_outputs>
+  var batch: UnsafeMutablePointer<gantry_batch>
+  var inputs: UnsafeMutablePointer<LaneInput>
+  var inputCount: Int
+  var ports: UnsafeMutablePointer<PortBuffer>
+  var portCount: Int
+  var context: UnsafeMutablePointer<NodeContext>
+  var plugin: UnsafePointer<gantry_plugin>?
+  var breaker: Breaker
+  var statistics: UnsafeMutablePointer<NodeStatistics>
+  /// Index in the graph.
+  var index: Int32
+  var generation: UInt32
+  var isSingle: Bool
+  var onErrorHalts: Bool
+  /// Lane-local index of the node whose outputs stand in while this one is quarantined; -1 = none.
+  var fallback: Int32
+}
+
+/// Counters of one node. Written by the lane with plain stores, read by others for display only.
+struct NodeStatistics {
+  var calls: UInt64 = 0
+  var events: UInt64 = 0
+  var outputs: UInt64 = 0
+  var errors: UInt64 = 0
+  var dropped: UInt64 = 0
+}
+
+/// What stands behind the `gantry_node` handle of one instance. Never freed while the run lives,
+/// so that a late call finds `isAlive` false and nothing else.
+struct NodeContext {
+  var isAlive: Bool = true
+  /// The thread tag of the lane (or reader) that may call [lane] functions.
+  var laneTag: UInt64 = 0
+  /// Set while the control thread runs create, configure or start of this instance.
+  var inControl: Bool = false
+  var clock: Graph.ClockKind = .replay
+  var now: UnsafeMutablePointer<Int64>
+  var random: RandomState
+  var nextID: UInt64 = 0
+  var mayUseTimers: Bool = false
+  var timers: UnsafeMutablePointer<TimerHeap>
+  var failStatus: gantry_status = 0
+  var failRetryable: Bool = false
+  var failLength: Int = 0
+  var failText: UnsafeMutablePointer<UInt8>
+  /// Bit n: metric n + 1 is a counter.
+  var counters: UInt64 = 0
+  var metrics: UnsafeMutablePointer<Double>
+  /// Wrong calls that were refused, to be reported off the lane.
+  var misuse: UInt32 = 0
+  /// Index in the graph.
+  var node: Int32
+  /// Lane-local index, for timers.
+  var slot: Int32
+  /// Set by the lane for chains whose notes are kept.
+  var isTraced: Bool = false
+  /// The chain of the running call, for notes.
+  var chain: UInt64 = 0
+  var trace: Unmanaged<LaneTrace>?
+  /// Kept alive by the run.
+  var services: Unmanaged<HostServices>
+}
+
+let failTextCapacity = 1024
+let metricsPerNode = 64
+
+extension Graph {
+  /// The clock, in a form without strings.
+  enum ClockKind: UInt32 { case replay = 1, live = 2 }
+}
+
+/// xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64.
+struct RandomState {
+  var a: UInt64
+  var b: UInt64
+  var c: UInt64
+  var d: UInt64
+
+  init(seed: UInt64) {
+    var state = seed
+    func next() -> UInt64 {
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var z = state
+      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+      return z ^ (z >> 31)
+    }
+    a = next()
+    b = next()
+    c = next()
+    d = next()
+  }
+
+  mutating func next() -> UInt64 {
+    let product = b &* 5
+    let result = ((product << 7) | (product >> 57)) &* 9
+    let t = b << 17
+    c ^= a
+    d ^= b
+    b ^= c
+    a ^= d
+    c ^= t
+    d = (d << 45) | (d >> 19)
+    return result
+  }
+}

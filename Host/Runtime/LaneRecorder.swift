@@ -1,0 +1,270 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import GantryJournal
+import Synchronization
+
+/// What a lane writes down: the order of what entered, the host's decisions, and what left.
+/// Record layouts are little-endian structs followed by event bytes; see `RecordKind`.
+public enum RecordKind: UInt8, Sendable {
+  /// A run of rows of a source that can be read again: `RowsRecord`.
+  case rows = 1
+  /// A run of events of a source that cannot: `EventsRecord`, rows, arena.
+  case events = 2
+  /// A timer fired: `TimerRecord`.
+  case timer = 3
+  /// Events that left through a port: `EventsRecord`, rows, arena.
+  case output = 4
+  /// The host decided something that can change an output: `DecisionRecord`.
+  case decision = 5
+  /// An order passed the gate: `gantry_order`.
+  case order = 6
+  /// The lane ended: the number of events as u64.
+  case end = 7
+}
+
+/// Decisions of the host, in `DecisionRecord.what`.
+public enum Decision: UInt32, Sendable {
+  case breakerOpened = 1, breakerClosed, orderRefused, halted, unhalted, dropped, flipped, sourceEnded
+}
+
+public struct RowsRecord: BitwiseCopyable, Equatable, Sendable {
+  public var node: UInt32
+  public var port: UInt32
+  public var count: UInt32
+  public var reserved: UInt32 = 0
+  public var contentHash: UInt64
+  public var firstRow: UInt64
+  public var firstChain: UInt64
+}
+
+public struct EventsRecord: BitwiseCopyable, Equatable, Sendable {
+  public var node: UInt32
+  public var port: UInt32
+  public var count: UInt32
+  public var stride: UInt32
+  public var arenaCount: UInt64
+}
+
+public struct TimerRecord: BitwiseCopyable, Equatable, Sendable {
+  public var node: UInt32
+  public var reserved: UInt32 = 0
+  public var tag: UInt64
+  public var dueNs: Int64
+  public var firedNs: Int64
+}
+
+public struct DecisionRecord: BitwiseCopyable, Equatable, Sendable {
+  public var what: UInt32
+  public var node: UInt32
+  public var value: Int64
+}
+
+final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread while it runs
+  private let journal: JournalLane?
+  private let services: HostServices
+  private let now: UnsafeMutablePointer<Int64>
+  private(set) var capture: OutputCapture?
+  let timerOrigin: UInt16
+  private var timerChain: UInt64 = 0
+  private var sequence: UInt64 = 0
+  private var queues: UnsafeMutablePointer<QueueLink>
+  private var queueCount = 0
+  /// Records the journal did not take, after it failed.
+  private(set) var lostRecords: UInt64 = 0
+
+  /// One edge to another lane.
+  struct QueueLink {
+    var port: UnsafeMutablePointer<PortBuffer>
+    var queue: Unmanaged<EdgeQueue>
+  }
+
+  init(
+    journal: JournalLane?, services: HostServices, now: UnsafeMutablePointer<Int64>, timerOrigin: UInt16,
+    capture: OutputCapture?, queueCapacity: Int
+  ) {
+    self.journal = journal
+    self.services = services
+    self.now = now
+    self.timerOrigin = timerOrigin
+    self.capture = capture
+    queues = .allocate(capacity: max(queueCapacity, 1))
+  }
+
+  func deallocate() { queues.deallocate() }
+
+  /// Before the lane starts: rows of `port` go to `queue` as well.
+  func link(_ port: UnsafeMutablePointer<PortBuffer>, to queue: EdgeQueue) {
+    (queues + queueCount).initialize(to: QueueLink(port: port, queue: .passUnretained(queue)))
+    queueCount += 1
+  }
+
+  func name(_ node: Int32) -> String { node >= 0 ? services.nodeNames[Int(node)] : "host" }
+
+  func nextTimerChain() -> UInt64 {
+    timerChain += 1
+    return timerChain
+  }
+
+  @inline(__always)
+  private func nextSequence() -> UInt64 {
+    sequence &+= 1
+    return sequence
+  }
+
+  func block(
+    node: Int32, block: UnsafeMutablePointer<BlockRing.Block>, offset: Int, count: Int, stride: Int, isReplayable: Bool
+  ) {
+    guard let journal else { return }
+    let rows = UnsafeRawPointer(block.pointee.rows + offset * stride)
+    if isReplayable {
+      let record = RowsRecord(
+        node: UInt32(node), port: UInt32(block.pointee.port), count: UInt32(count),
+        contentHash: block.pointee.contentHash, firstRow: block.pointee.firstRow &+ UInt64(offset),
+        firstChain: rows.load(fromByteOffset: MemoryLayout<gantry_header>.offset(of: \.chain)!, as: UInt64.self))
+      keep(journal.append(kind: RecordKind.rows.rawValue, sequence: nextSequence(), value: record))
+    } else {
+      write(
+        journal, .events, node: node, port: block.pointee.port, rows: rows, count: count, stride: stride,
+        arena: block.pointee.arena, arenaCount: block.pointee.arenaCount)
+    }
+  }
+
+  func outputs(
+    port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int, arena: UnsafePointer<UInt8>?,
+    arenaCount: Int
+  ) {
+    if port.pointee.uses.contains(.journaled), let journal {
+      write(
+        journal, .output, node: port.pointee.node, port: Int(port.pointee.port), rows: rows, count: count,
+        stride: port.pointee.stride, arena: arena, arenaCount: arenaCount)
+    }
+    if port.pointee.uses.contains(.captured) {
+      capture?.take(port: port, rows: rows, count: count, arena: arena, arenaCount: arenaCount)
+    }
+  }
+
+  private func write(
+    _ journal: JournalLane, _ kind: RecordKind, node: Int32, port: Int, rows: UnsafeRawPointer, count: Int, stride: Int,
+    arena: UnsafePointer<UInt8>?, arenaCount: Int
+  ) {
+    let record = EventsRecord(
+      node: UInt32(node), port: UInt32(port), count: UInt32(count), stride: UInt32(stride),
+      arenaCount: UInt64(arenaCount))
+    let size = MemoryLayout<EventsRecord>.size
+    let total = size + count * stride + arenaCount
+    guard let target = journal.reserve(kind: kind.rawValue, sequence: nextSequence(), count: total) else {
+      lostRecords += 1
+      return
+    }
+    target.storeBytes(of: record, as: EventsRecord.self)
+    (target + size).copyMemory(from: rows, byteCount: count * stride)
+    if arenaCount > 0, let arena { (target + size + count * stride).copyMemory(from: arena, byteCount: arenaCount) }
+    journal.commit(count: total)
+  }
+
+  func order(_ order: UnsafePointer<gantry_order>) {
+    guard let journal else { return }
+    keep(
+      journal.append(
+        kind: RecordKind.order.rawValue, sequence: nextSequence(),
+        UnsafeRawBufferPointer(start: order, count: MemoryLayout<gantry_order>.size)))
+  }
+
+  func timer(node: Int32, tag: UInt64, dueNs: Int64) {
+    guard let journal else { return }
+    let record = TimerRecord(node: UInt32(node), tag: tag, dueNs: dueNs, firedNs: now.pointee)
+    keep(journal.append(kind: RecordKind.timer.rawValue, sequence: nextSequence(), value: record))
+  }
+
+  func decision(_ what: Decision, node: Int32, value: Int64) {
+    guard let journal else { return }
+    let record = DecisionRecord(what: what.rawValue, node: UInt32(bitPattern: node), value: value)
+    keep(journal.append(kind: RecordKind.decision.rawValue, sequence: nextSequence(), value: record))
+  }
+
+  func laneEnded(events: UInt64) {
+    if let journal { keep(journal.append(kind: RecordKind.end.rawValue, sequence: nextSequence(), value: events)) }
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.finish() } }
+  }
+
+  func forward(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int) {
+    for index in 0..<queueCount where queues[index].port == port {
+      queues[index].queue._withUnsafeGuaranteedRef {
+        $0.push(rows, count: count, stride: port.pointee.stride, arena: port.pointee.arena)
+      }
+    }
+  }
+
+  /// Moves what waits for other lanes, where there is room now.
+  func drainQueues() {
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.drain(waiting: false) } }
+  }
+
+  /// Tells other lanes that nothing older than `ns` is to come.
+  @inline(__always)
+  func advance(to ns: Int64) {
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.advance(to: ns) } }
+  }
+
+  /// A line of the host's own about a node. Not on the path of an event that is handled well.
+  func say(_ severity: LogLine.Severity, node: Int32, _ text: String) {
+    var text = text
+    text.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) {
+        services.log.write(
+          node: node, severity: severity.rawValue, chain: 0,
+          gantry_string(data: $0.baseAddress, length: UInt64($0.count)))
+      }
+    }
+  }
+
+  private func keep(_ taken: Bool) { if !taken { lostRecords += 1 } }
+}
+
+/// One line of a run's log.
+public struct LogLine: Sendable {
+  public enum Severity: UInt32, Sendable, Comparable {
+    case trace = 0, debug, info, warning, error
+    public static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
+  }
+  public var severity: Severity
+  public var node: String
+  public var wallNs: Int64
+  public var text: String
+}
+
+/// Copies of what chosen ports emitted, for `gantry test` and for comparing runs.
+public final class OutputCapture: @unchecked Sendable {  // written by one lane, read after it has ended
+  public struct Event: Sendable {
+    public var node: Int
+    public var port: Int
+    public var bytes: [UInt8]
+    public var arena: [UInt8]
+  }
+  public private(set) var events: [Event] = []
+  /// No more than this many events are kept; the rest are counted.
+  public let limit: Int
+  public private(set) var left: UInt64 = 0
+
+  public init(limit: Int = 1_000_000) { self.limit = limit }
+
+  func take(
+    port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int, arena: UnsafePointer<UInt8>?,
+    arenaCount: Int
+  ) {
+    let stride = port.pointee.stride
+    for index in 0..<count {
+      guard events.count < limit else {
+        left += UInt64(count - index)
+        return
+      }
+      events.append(
+        Event(
+          node: Int(port.pointee.node), port: Int(port.pointee.port),
+          bytes: Array(UnsafeRawBufferPointer(start: rows + index * stride, count: stride)),
+          arena: arena.map { Array(UnsafeBufferPointer(start: $0, count: arenaCount)) } ?? []))
+    }
+  }
+}

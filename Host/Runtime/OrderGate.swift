@@ -1,0 +1,103 @@
+import CGantry
+import GantryBase
+import Synchronization
+
+/// The host's own check on every edge into a broker, and its count of what passed.
+///
+/// Closed by `halt` and while a risk node in front is quarantined; cancels and reduce-only orders
+/// pass even then. `halt` may be called from any thread and takes effect within one event; the
+/// rest belongs to the lane that runs the broker.
+final class OrderGate: @unchecked Sendable {  // the atomic is for all; the counters are the lane's
+  private let halted = Atomic<Bool>(false)
+  /// Graph indices of risk nodes that stand in front of a broker.
+  private let riskNodes: [Int32]
+  private var closedRisks = 0
+
+  private(set) var orders: UInt64 = 0
+  private(set) var refused: UInt64 = 0
+  private(set) var fills: UInt64 = 0
+  private(set) var rejections: UInt64 = 0
+  private(set) var lastAccount = gantry_account()
+  private(set) var hasAccount = false
+  private var hash = OrderHash()
+
+  init(riskNodes: [Int32]) { self.riskNodes = riskNodes }
+
+  func halt(_ on: Bool) { halted.store(on, ordering: .releasing) }
+  var isHalted: Bool { halted.load(ordering: .acquiring) }
+
+  /// The lane reports that a node's breaker opened or closed.
+  func riskIsClosed(node: Int32, _ closed: Bool) {
+    guard riskNodes.contains(node) else { return }
+    closedRisks += closed ? 1 : -1
+    if closedRisks < 0 { closedRisks = 0 }
+  }
+
+  /// Nil when the order may pass, otherwise the reason for its rejection.
+  func check(_ order: UnsafePointer<gantry_order>) -> UInt32? {
+    if !halted.load(ordering: .relaxed), closedRisks == 0 {
+      count(order)
+      return nil
+    }
+    let passes =
+      UInt32(order.pointee.action) == GANTRY_ORDER_CANCEL || order.pointee.flags & GANTRY_ORDER_REDUCE_ONLY != 0
+    guard passes else {
+      refused += 1
+      return halted.load(ordering: .relaxed) ? GANTRY_REASON_HALTED : GANTRY_REASON_RISK
+    }
+    count(order)
+    return nil
+  }
+
+  private func count(_ order: UnsafePointer<gantry_order>) {
+    orders += 1
+    hash.add(order)
+  }
+
+  func sawExecutions(_ rows: UnsafeRawPointer, _ count: Int, _ stride: Int) {
+    for index in 0..<count {
+      let execution = (rows + index * stride).assumingMemoryBound(to: gantry_execution.self)
+      if UInt32(execution.pointee.kind) == GANTRY_EXEC_FILL { fills += 1 }
+      if UInt32(execution.pointee.kind) == GANTRY_EXEC_REJECTED { rejections += 1 }
+    }
+  }
+
+  func sawAccount(_ row: UnsafeRawPointer) {
+    lastAccount = row.load(as: gantry_account.self)
+    hasAccount = true
+  }
+
+  /// A hash of all orders that passed, in order: equal for equal runs.
+  var orderHash: String { hash.text }
+}
+
+/// FNV-1a over the decisive fields of each order, twice with different offsets: 128 bits. It tells
+/// runs apart; it is no protection against somebody who wants two runs to look alike.
+struct OrderHash {
+  private var low: UInt64 = 0xCBF2_9CE4_8422_2325
+  private var high: UInt64 = 0x6C62_272E_07BB_0142
+
+  private mutating func mix(_ value: UInt64) {
+    low = (low ^ value) &* 0x0000_0100_0000_01B3
+    low ^= low >> 29
+    high = (high ^ (value &+ 0x9E37_79B9_7F4A_7C15)) &* 0x0000_0100_0000_01B3
+    high ^= high >> 31
+  }
+
+  mutating func add(_ order: UnsafePointer<gantry_order>) {
+    let value = order.pointee
+    mix(UInt64(bitPattern: value.header.event_ns))
+    mix(UInt64(value.header.instrument))
+    mix(value.order_id)
+    mix(value.target_id)
+    mix(UInt64(bitPattern: value.quantity))
+    mix(UInt64(bitPattern: value.price))
+    mix(UInt64(bitPattern: value.stop_price))
+    mix(UInt64(bitPattern: value.expire_ns))
+    mix(
+      UInt64(value.action) | UInt64(value.side) << 8 | UInt64(value.order_type) << 16
+        | UInt64(value.time_in_force) << 24 | UInt64(value.flags) << 32)
+  }
+
+  var text: String { hex(high) + hex(low) }
+}

@@ -1,0 +1,210 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The thread beside the lane that pulls one source and hands its events over in blocks, so that
+/// decoding never costs the lane anything. It stamps what the lane would otherwise stamp: chain
+/// number, origin, receive time.
+///
+/// Stops when the source ends or fails, or when the ring is closed.
+final class SourceReader: Sendable {
+  struct Setup: @unchecked Sendable {  // handed to the thread once, used by it alone
+    var instance: OpaquePointer
+    var pull: UnsafePointer<gantry_pull>
+    var context: UnsafeMutablePointer<NodeContext>
+    /// One for each output port of the source.
+    var outputs: UnsafeMutablePointer<gantry_outputs>
+    var strides: [Int]
+    var origin: UInt16
+    var blockSize: Int
+    var clock: Graph.ClockKind
+    var name: String
+    var tag: UInt64
+    /// Numbers its first event gets; above 0 after a hand-over.
+    var firstChain: UInt64
+  }
+
+  let ring: BlockRing
+  private let cpuNs = Atomic<Int64>(0)
+  private let isPaused = Atomic<Bool>(false)
+  private let thread: LaneThread
+
+  init(_ setup: Setup, ring: BlockRing) {
+    self.ring = ring
+    thread = LaneThread()
+    self.setup = setup
+  }
+
+  private let setup: Setup
+
+  func start() throws(GantryError) {
+    try thread.start(name: "read:\(setup.name)") { [self] in
+      clinux_set_thread_tag(setup.tag)
+      run()
+      cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
+    }
+  }
+
+  /// Waits for the thread's end. Call after the ring has been closed or has ended.
+  func join() { thread.join() }
+
+  var cpuTimeNs: Int64 { cpuNs.load(ordering: .relaxed) }
+
+  func pause(_ on: Bool) { isPaused.store(on, ordering: .relaxed) }
+
+  private func run() {
+    let outputs = setup.outputs
+    var chain = setup.firstChain
+    var lastNs = Int64.min
+    while let block = ring.acquire() {
+      if isPaused.load(ordering: .relaxed) {
+        sleepBriefly()
+        continue
+      }
+      prepare(block)
+      var hash: UInt64 = 0
+      var row: UInt64 = 0
+      if let cursor = setup.pull.pointee.cursor { _ = cursor(setup.instance, &hash, &row) }
+      setup.context.pointee.failLength = 0
+      let status = setup.pull.pointee.pull(setup.instance, UInt32(setup.blockSize), outputs)
+      block.pointee.status = status == GANTRY_AGAIN ? GANTRY_OK : status
+      block.pointee.contentHash = hash
+      block.pointee.firstRow = row
+      if !collect(block) { block.pointee.status = GANTRY_BUG }
+      if !stamp(block, &chain, &lastNs) { block.pointee.status = GANTRY_BUG }
+      let isLast = block.pointee.status != GANTRY_OK
+      if block.pointee.count > 0 || isLast { ring.publish() }
+      if isLast { return }
+      if status == GANTRY_AGAIN, block.pointee.count == 0 { sleepBriefly() }
+    }
+  }
+
+  /// Lets all ports write into this block; a call may use one of them.
+  private func prepare(_ block: UnsafeMutablePointer<BlockRing.Block>) {
+    let outputs = setup.outputs
+    outputs.pointee.consumed = 0
+    outputs.pointee.committed = 0
+    for port in 0..<Int(outputs.pointee.port_count) {
+      outputs.pointee.ports[port].base = block.pointee.rows
+      outputs.pointee.ports[port].cause = block.pointee.causes
+      outputs.pointee.ports[port].capacity = UInt32(setup.blockSize)
+      outputs.pointee.ports[port].count = 0
+      outputs.pointee.ports[port].arena = block.pointee.arena
+      outputs.pointee.ports[port].arena_capacity = UInt64(ring.arenaCapacity)
+      outputs.pointee.ports[port].arena_count = 0
+    }
+    block.pointee.count = 0
+    block.pointee.port = 0
+    block.pointee.arenaCount = 0
+    (UnsafeMutableRawPointer(block.pointee.rows) + setup.blockSize * (setup.strides.max() ?? 0))
+      .storeBytes(of: guardPattern, as: UInt64.self)
+  }
+
+  /// Finds the port that was written. False, with a reason, when the plugin broke the contract.
+  private func collect(_ block: UnsafeMutablePointer<BlockRing.Block>) -> Bool {
+    let outputs = setup.outputs
+    var written = 0
+    for port in 0..<Int(outputs.pointee.port_count) where outputs.pointee.ports[port].count > 0 {
+      written += 1
+      block.pointee.port = port
+      block.pointee.count = Int(outputs.pointee.ports[port].count)
+      block.pointee.arenaCount = Int(outputs.pointee.ports[port].arena_count)
+    }
+    guard written <= 1 else { return broken("one pull wrote to \(written) ports; it may write to one only") }
+    guard block.pointee.count <= setup.blockSize else {
+      block.pointee.count = 0
+      return broken("one pull committed more rows than there was room for")
+    }
+    let end = UnsafeRawPointer(block.pointee.rows) + setup.blockSize * (setup.strides.max() ?? 0)
+    guard end.load(as: UInt64.self) == guardPattern else {
+      return broken("the source wrote behind the rows it had reserved")
+    }
+    return true
+  }
+
+  private func stamp(
+    _ block: UnsafeMutablePointer<BlockRing.Block>, _ chain: inout UInt64, _ lastNs: inout Int64
+  ) -> Bool {
+    guard block.pointee.count > 0 else { return true }
+    let stride = setup.strides[block.pointee.port]
+    let receiveNs = setup.clock == .live ? clinux_wall_ns() : 0
+    var row = UnsafeMutableRawPointer(block.pointee.rows)
+    for index in 0..<block.pointee.count {
+      let header = row.assumingMemoryBound(to: gantry_header.self)
+      let eventNs = header.pointee.event_ns
+      if eventNs < lastNs, setup.clock == .replay {
+        block.pointee.count = index
+        return broken("event time went back from \(lastNs) to \(eventNs) ns; a source must keep its events in order")
+      }
+      lastNs = eventNs
+      header.pointee.receive_ns = setup.clock == .live ? receiveNs : eventNs
+      header.pointee.chain = chain
+      header.pointee.origin = setup.origin
+      header.pointee.hop = 0
+      chain &+= 1
+      row += stride
+    }
+    return true
+  }
+
+  private func broken(_ text: String) -> Bool {
+    var text = text
+    text.withUTF8 { bytes in
+      let length = min(bytes.count, failTextCapacity)
+      UnsafeMutableRawPointer(setup.context.pointee.failText).copyMemory(from: bytes.baseAddress!, byteCount: length)
+      setup.context.pointee.failLength = length
+      setup.context.pointee.failStatus = GANTRY_BUG
+    }
+    return false
+  }
+
+  private func sleepBriefly() {
+    var time = timespec(tv_sec: 0, tv_nsec: 200_000)
+    nanosleep(&time, nil)
+  }
+}
+
+/// One POSIX thread; Swift concurrency has no place on a lane.
+final class LaneThread: Sendable {
+  private let handle = Mutex<pthread_t?>(nil)
+
+  func start(name: String, cpu: Int32 = -1, _ body: @escaping @Sendable () -> Void) throws(GantryError) {
+    final class Start: Sendable {
+      let body: @Sendable () -> Void
+      let name: String
+      let cpu: Int32
+      init(_ name: String, _ cpu: Int32, _ body: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.cpu = cpu
+        self.body = body
+      }
+    }
+    var thread = pthread_t()
+    let start = Unmanaged.passRetained(Start(name, cpu, body))
+    let error = pthread_create(&thread, nil, { argument in
+      let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+      _ = clinux_name_thread(start.name, start.cpu)
+      start.body()
+      return nil
+    }, start.toOpaque())
+    guard error == 0 else {
+      start.release()
+      throw GantryError("runtime.no-thread", "the system refused a thread: \(String(cString: strerror(error)))", exit: .failed)
+    }
+    handle.withLock { $0 = thread }
+  }
+
+  func join() {
+    let thread = handle.withLock { handle -> pthread_t? in
+      defer { handle = nil }
+      return handle
+    }
+    if let thread { pthread_join(thread, nil) }
+  }
+}
