@@ -94,6 +94,8 @@ struct FrameHeader: Equatable {
   var lane: UInt16 = 0
   var previous: UInt32 = 0
   var writtenNs: Int64 = 0
+  /// Of this header, once it was read.
+  var checksum: UInt32 = 0
 
   /// Writes the header and returns its checksum.
   @discardableResult
@@ -113,6 +115,31 @@ struct FrameHeader: Equatable {
     let checksum = Self.checksum(UnsafeRawPointer(bytes), journal: journal)
     bytes.storeBytes(of: checksum.littleEndian, toByteOffset: 60, as: UInt32.self)
     return checksum
+  }
+
+  /// Reads a header and refuses what cannot be one. A text says what is wrong.
+  static func read(_ bytes: UnsafeRawPointer, journal: UInt64, verifies: Bool) -> (header: FrameHeader?, wrong: String) {
+    let magic = bytes.number(UInt32.self, at: 0)
+    guard magic == JournalFormat.frameMagic || magic == JournalFormat.endMagic,
+      bytes.number(UInt32.self, at: 4) == UInt32(JournalFormat.frameHeaderBytes - 8)
+    else { return (nil, "no frame begins here") }
+    let checksum = bytes.number(UInt32.self, at: 60)
+    guard !verifies || Self.checksum(bytes, journal: journal) == checksum else {
+      return (nil, "the frame's header does not match its checksum")
+    }
+    let lane = bytes.number(UInt32.self, at: 40)
+    let header = FrameHeader(
+      isEnd: magic == JournalFormat.endMagic, number: bytes.number(UInt64.self, at: 8),
+      firstSequence: bytes.number(UInt64.self, at: 16), records: bytes.number(UInt32.self, at: 24),
+      rawBytes: bytes.number(UInt32.self, at: 28), storedBytes: bytes.number(UInt32.self, at: 32),
+      storedChecksum: bytes.number(UInt32.self, at: 36), lane: UInt16(truncatingIfNeeded: lane),
+      previous: bytes.number(UInt32.self, at: 44), writtenNs: bytes.number(Int64.self, at: 48), checksum: checksum)
+    let raw = Int(header.rawBytes)
+    guard lane <= UInt16.max, header.isEnd ? raw == 0 && header.storedBytes == 0
+      : raw <= JournalFormat.frameBytesMax && header.storedBytes > 0 && Int(header.storedBytes) <= raw + raw / 255 + 1024
+        && header.records > 0 && Int(header.records) * JournalFormat.recordHeaderBytes <= raw
+    else { return (nil, "the frame's header contradicts itself") }
+    return (header, "")
   }
 
   static func checksum(_ bytes: UnsafeRawPointer, journal: UInt64) -> UInt32 {

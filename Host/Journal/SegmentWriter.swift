@@ -29,7 +29,7 @@ final class SegmentWriter {
     bufferBytes = JournalFormat.frameHeaderBytes + LZ4F_compressFrameBound(rawMax, &preferences)
     buffer = .allocate(byteCount: bufferBytes, alignment: 4096)
     do throws(GantryError) {
-      try open(segment: 1, head: head)
+      try open(segment: 1)
       try writeSegmentHeader(head: head)
     } catch {
       buffer.deallocate()
@@ -71,7 +71,8 @@ final class SegmentWriter {
   /// Writes the end mark and closes the file.
   func close() throws(GantryError) {
     guard fd >= 0 else { return }
-    try writeEnd(.closed)
+    endMark(.closed).write(to: buffer, journal: journal)
+    try put(JournalFormat.frameHeaderBytes)
     if options.sync != .never { try sync() }
     guard Glibc.close(fd) == 0 else {
       fd = -1
@@ -87,36 +88,20 @@ final class SegmentWriter {
   /// The next segment's header stands before this one's end mark is written, so that a last
   /// segment that went missing is noticed.
   private func roll() throws(GantryError) {
-    let oldFd = fd
-    let oldOffset = segmentOffset
-    fd = -1
-    defer { Glibc.close(oldFd) }
-    // The end mark is made first: the new segment's header continues from its checksum.
+    let full = (fd: fd, offset: segmentOffset, segment: segment)
     let mark = endMark(.goesOn)
-    previous = mark.write(to: buffer, journal: journal)
-    let checksum = previous
-    do throws(GantryError) {
-      try open(segment: segment + 1, head: [])
-      try writeSegmentHeader(head: [])
-    } catch {
-      if fd >= 0 { Glibc.close(fd) }
-      fd = -1
-      throw error
+    fd = -1
+    defer { Glibc.close(full.fd) }
+    try open(segment: segment + 1)
+    try writeSegmentHeader(head: [])
+    mark.write(to: buffer, journal: journal)
+    var failed = writeAll(full.fd, buffer, JournalFormat.frameHeaderBytes)
+    if failed == 0, options.sync != .never, fdatasync(full.fd) != 0 { failed = errno }
+    if failed != 0 {
+      ftruncate(full.fd, off_t(full.offset))
+      throw journalFailure("journal.write-failed", "cannot end \(directory)/\(JournalFormat.segmentName(full.segment))", failed)
     }
-    let newFd = fd
-    let newOffset = segmentOffset
-    let newPrevious = previous
-    fd = oldFd
-    segmentOffset = oldOffset
-    defer {
-      fd = newFd
-      segmentOffset = newOffset
-      previous = newPrevious
-    }
-    let again = mark.write(to: buffer, journal: journal)
-    precondition(again == checksum)
-    try put(JournalFormat.frameHeaderBytes)
-    if options.sync != .never { try sync() }
+    storedBytes += UInt64(JournalFormat.frameHeaderBytes)
   }
 
   private func endMark(_ end: SegmentEnd) -> FrameHeader {
@@ -125,12 +110,7 @@ final class SegmentWriter {
       writtenNs: clinux_wall_ns())
   }
 
-  private func writeEnd(_ end: SegmentEnd) throws(GantryError) {
-    previous = endMark(end).write(to: buffer, journal: journal)
-    try put(JournalFormat.frameHeaderBytes)
-  }
-
-  private func open(segment number: Int, head: [UInt8]) throws(GantryError) {
+  private func open(segment number: Int) throws(GantryError) {
     let path = directory + "/" + JournalFormat.segmentName(number)
     fd = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     if fd < 0 {
