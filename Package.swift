@@ -70,7 +70,7 @@ package.add(embeddedPlugin("linear", kind: "Models"))
 package.add(embeddedPlugin("log", kind: "Notifiers", system: ["CPosix"]))
 package.add(embeddedPlugin("paper", kind: "Brokers"))
 package.add(embeddedPlugin("replay", kind: "Sources", system: ["CPosix", "CZlib", "CLZ4"]))
-package.add(embeddedPlugin("synthetic", kind: "Sources"))
+package.add(embeddedPlugin("synthetic", kind: "Sources", system: ["CPosix"]))
 package.add(embeddedPlugin("threshold", kind: "Decisions"))
 package.add(cPlugin("threshold-c", kind: "Decisions"))
 
