@@ -47,11 +47,14 @@ let package = Package(
 
     // Tests.
     .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
+    .executableTarget(
+      name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
+      swiftSettings: Settings.strict),
     hostTests("Base"),
-    hostTests("ChainStore", ["Trace"]),
+    hostTests("ChainStore", ["Trace"], tools: ["gantry-chain"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),
     hostTests("Graph", ["Manifest"]),
-    hostTests("Journal"),
+    hostTests("Journal", tools: ["journal-tool"]),
     hostTests("Loader"),
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"]),
@@ -131,9 +134,10 @@ func executable(_ name: String, _ modules: [String], _ products: [Target.Depende
     swiftSettings: Settings.strict)
 }
 
-func hostTests(_ name: String, _ modules: [String] = []) -> Target {
+/// `tools` are executables that the tests run.
+func hostTests(_ name: String, _ modules: [String] = [], tools: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") },
+    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + tools.map { .byName(name: $0) },
     path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
 }
 
