@@ -5,5 +5,6 @@
 
 #include "crc32c.h"
 #include "lane.h"
+#include "process.h"
 
 #endif
