@@ -47,19 +47,17 @@ let package = Package(
 
     // Tests.
     .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
-    .executableTarget(
-      name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
-      swiftSettings: Settings.strict),
+    .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
     hostTests("Base"),
-    hostTests("ChainStore", ["Trace"], tools: ["gantry-chain"]),
+    hostTests("ChainStore", ["Trace"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),
     hostTests("Graph", ["Manifest"]),
-    hostTests("Journal", tools: ["journal-tool"]),
+    hostTests("Journal"),
     hostTests("Loader"),
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"]),
     hostTests("Trace"),
-    .testTarget(name: "ContractTests", dependencies: ["GantryBase", "GantryLoader", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
+    .testTarget(name: "ContractTests", dependencies: ["CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
     .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", swiftSettings: Settings.strict),
     .testTarget(name: "SDKTests", dependencies: ["GantrySDKFull"], path: "Tests/SDKTests", swiftSettings: Settings.strict),
   ]
@@ -73,7 +71,7 @@ package.add(embeddedPlugin("linear", kind: "Models"))
 package.add(embeddedPlugin("log", kind: "Notifiers", system: ["CPosix"]))
 package.add(embeddedPlugin("paper", kind: "Brokers"))
 package.add(embeddedPlugin("replay", kind: "Sources", system: ["CPosix", "CZlib", "CLZ4"]))
-package.add(embeddedPlugin("synthetic", kind: "Sources", system: ["CPosix"]))
+package.add(embeddedPlugin("synthetic", kind: "Sources"))
 package.add(embeddedPlugin("threshold", kind: "Decisions"))
 package.add(cPlugin("threshold-c", kind: "Decisions"))
 
@@ -134,10 +132,9 @@ func executable(_ name: String, _ modules: [String], _ products: [Target.Depende
     swiftSettings: Settings.strict)
 }
 
-/// `tools` are executables that the tests run.
-func hostTests(_ name: String, _ modules: [String] = [], tools: [String] = []) -> Target {
+func hostTests(_ name: String, _ modules: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + tools.map { .byName(name: $0) },
+    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") },
     path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
 }
 

@@ -37,3 +37,8 @@ enum PluginFile {
     return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
   }
 }
+
+extension PluginHarness {
+  /// The folder of the running test executable, where SwiftPM puts plugins and executables.
+  public static var productsFolder: String { PluginFile.folder }
+}

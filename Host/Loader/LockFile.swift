@@ -1,0 +1,156 @@
+import GantryBase
+import Glibc
+
+/// `plugins.lock`: what `trust: manifest` may load, pinned by SHA-256. `gantry plugin add` writes
+/// it. One line a pin, sorted, so that it reads and merges well:
+///
+///     gantry-lock 1
+///     plugin indicators 1.2.0 <sha256> plugins/libindicators.so
+///     library <sha256> lib/libonnxruntime.so.1
+///
+/// Paths are for people and relative to the lock file; only the hash counts.
+public struct LockFile: Sendable, Equatable {
+  /// One plugin of one file. A file that offers several has one pin for each.
+  public struct Pin: Sendable, Equatable, Codable {
+    public var id: String
+    public var version: String
+    public var sha256: String
+    public var path: String
+    public init(id: String, version: String, sha256: String, path: String) {
+      self.id = id
+      self.version = version
+      self.sha256 = sha256
+      self.path = path
+    }
+  }
+
+  /// A library that a plugin opens at run time.
+  public struct Library: Sendable, Equatable, Codable {
+    public var sha256: String
+    public var path: String
+    public init(sha256: String, path: String) {
+      self.sha256 = sha256
+      self.path = path
+    }
+  }
+
+  static let header = "gantry-lock 1"
+
+  public var plugins: [Pin] = []
+  public var libraries: [Library] = []
+
+  public init() {}
+
+  /// Reads a lock file's text. Every damaged line is reported.
+  public init(text: String, file: String) throws(GantryError) {
+    var mistakes: [Diagnostic] = []
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    if lines.first.map(String.init) != Self.header {
+      mistakes.append(Self.mistake(file, 1, String(lines.first ?? ""), "the first line must be \"\(Self.header)\""))
+    }
+    for (index, line) in lines.enumerated().dropFirst() where !line.isEmpty && !line.hasPrefix("#") {
+      let fields = line.split(separator: " ", maxSplits: line.hasPrefix("library ") ? 2 : 4, omittingEmptySubsequences: false).map(String.init)
+      if fields.count == 5, fields[0] == "plugin", DescriptorReader.Pattern.id.accepts(fields[1]), Version(fields[2]) != nil,
+        Self.isHash(fields[3]), !fields[4].isEmpty
+      {
+        plugins.append(Pin(id: fields[1], version: fields[2], sha256: fields[3], path: fields[4]))
+      } else if fields.count == 3, fields[0] == "library", Self.isHash(fields[1]), !fields[2].isEmpty {
+        libraries.append(Library(sha256: fields[1], path: fields[2]))
+      } else {
+        mistakes.append(
+          Self.mistake(file, index + 1, String(line), "expected \"plugin ID VERSION SHA256 PATH\" or \"library SHA256 PATH\""))
+      }
+    }
+    if !mistakes.isEmpty { throw GantryError(mistakes, .badInput) }
+  }
+
+  public init(path: String) throws(GantryError) {
+    do throws(FileBytes.Failure) {
+      let bytes = try FileBytes.read(path)
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw FileBytes.Failure(path: path, text: "is not UTF-8")
+      }
+      try self.init(checked: text, file: path)
+    } catch {
+      throw GantryError(
+        LoaderCode.lockFile, "\(error.path): \(error.text)",
+        help: ["pin the plugins of this graph with `gantry plugin add PATH...`, or set `trust: any` while developing"])
+    }
+  }
+
+  /// `init(text:file:)` with its own kind of error kept.
+  private init(checked text: String, file: String) throws(FileBytes.Failure) {
+    do throws(GantryError) {
+      try self.init(text: text, file: file)
+    } catch {
+      throw FileBytes.Failure(path: file, text: error.diagnostics.map { "line \($0.place?.line ?? 0): \($0.text)" }.joined(separator: "; "))
+    }
+  }
+
+  /// The file's text, sorted: the same pins always give the same bytes.
+  public var text: String {
+    let pins = plugins.sorted { ($0.id, $0.version, $0.sha256) < ($1.id, $1.version, $1.sha256) }
+    let others = libraries.sorted { ($0.path, $0.sha256) < ($1.path, $1.sha256) }
+    let lines = [Self.header] + pins.map { "plugin \($0.id) \($0.version) \($0.sha256) \($0.path)" } + others.map { "library \($0.sha256) \($0.path)" }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Replaces the file as a whole: a reader sees the old pins or the new ones.
+  public func write(to path: String) throws(GantryError) {
+    let temporary = path + ".new-\(getpid())"
+    let bytes = Array(text.utf8)
+    let descriptor = open(temporary, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644)
+    var isDone = false
+    if descriptor >= 0 {
+      isDone = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
+      close(descriptor)
+      isDone = isDone && rename(temporary, path) == 0
+    }
+    guard isDone else {
+      let reason = FileBytes.failure(path).text
+      unlink(temporary)
+      throw GantryError(LoaderCode.lockFile, "\(path): cannot be written: \(reason)", exit: .failed)
+    }
+  }
+
+  /// Pins every plugin of a checked file, in place of earlier pins of the same ids.
+  public mutating func pin(_ descriptions: [PluginDescription], sha256: String, path: String) {
+    let ids = Set(descriptions.map(\.id))
+    plugins.removeAll { ids.contains($0.id) }
+    plugins += descriptions.map { Pin(id: $0.id, version: $0.version, sha256: sha256, path: path) }
+  }
+
+  /// Whether these bytes may be loaded: nil, or why not.
+  public func refusal(path: String, sha256: String) -> Diagnostic? {
+    if plugins.contains(where: { $0.sha256 == sha256 }) { return nil }
+    let name = FileBytes.lastComponent(path)
+    if let pin = plugins.first(where: { "lib\($0.id).so" == name || FileBytes.lastComponent($0.path) == name }) {
+      return Diagnostic(
+        .error, LoaderCode.pinMismatch, "\(path): has SHA-256 \(sha256.prefix(16))..., but \(pin.id) \(pin.version) is pinned with \(pin.sha256.prefix(16))...",
+        help: ["if you trust the new file, pin it: `gantry plugin add \(path)`"])
+    }
+    return Diagnostic(
+      .error, LoaderCode.notPinned, "\(path): is not in plugins.lock, and the graph says `trust: manifest`",
+      help: ["if you trust the file, pin it: `gantry plugin add \(path)`"])
+  }
+
+  /// Whether what the code says of itself is what was pinned: nil, or why not.
+  func refusal(of description: PluginDescription, sha256: String) -> Diagnostic? {
+    let pins = plugins.filter { $0.sha256 == sha256 }
+    if pins.contains(where: { $0.id == description.id && $0.version == description.version }) { return nil }
+    return Diagnostic(
+      .error, LoaderCode.pinMismatch,
+      "\(description.path): offers \(description.id) \(description.version), but these bytes are pinned as \(pins.map { "\($0.id) \($0.version)" }.joined(separator: ", "))",
+      help: ["repair plugins.lock: `gantry plugin add \(description.path)`"])
+  }
+
+  private static func isHash(_ text: String) -> Bool {
+    text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+  }
+
+  private static func mistake(_ file: String, _ line: Int, _ excerpt: String, _ text: String) -> Diagnostic {
+    Diagnostic(
+      .error, LoaderCode.lockFile, text, at: Place(file: file, line: line, column: 1, length: max(excerpt.unicodeScalars.count, 1), excerpt: excerpt.printable),
+      help: ["write the line anew with `gantry plugin add PATH`"])
+  }
+}
