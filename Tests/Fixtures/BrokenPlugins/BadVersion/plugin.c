@@ -1,0 +1,4 @@
+// A version that is not semantic.
+#include "../base.h"
+
+FIXTURE(plugin.version = text("1.0"))

@@ -1,0 +1,4 @@
+// Ends the process in its entry.
+#include "../base.h"
+
+FIXTURE(exit(3))

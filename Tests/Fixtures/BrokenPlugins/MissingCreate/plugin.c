@@ -1,0 +1,4 @@
+// A required function is null.
+#include "../base.h"
+
+FIXTURE(plugin.create = NULL)

@@ -1,0 +1,4 @@
+// Promises inputs and lists none.
+#include "../base.h"
+
+FIXTURE(plugin.inputs = NULL)
