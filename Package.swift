@@ -47,12 +47,15 @@ let package = Package(
 
     // Tests.
     .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
+    .executableTarget(
+      name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
+      swiftSettings: Settings.strict),
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
     hostTests("Base"),
-    hostTests("ChainStore", ["Trace"]),
+    hostTests("ChainStore", ["Trace"], tools: ["gantry-chain"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),
     hostTests("Graph", ["Manifest"]),
-    hostTests("Journal"),
+    hostTests("Journal", tools: ["journal-tool"]),
     hostTests("Loader"),
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"]),
@@ -71,7 +74,7 @@ package.add(embeddedPlugin("linear", kind: "Models"))
 package.add(embeddedPlugin("log", kind: "Notifiers", system: ["CPosix"]))
 package.add(embeddedPlugin("paper", kind: "Brokers"))
 package.add(embeddedPlugin("replay", kind: "Sources", system: ["CPosix", "CZlib", "CLZ4"]))
-package.add(embeddedPlugin("synthetic", kind: "Sources"))
+package.add(embeddedPlugin("synthetic", kind: "Sources", system: ["CPosix"]))
 package.add(embeddedPlugin("threshold", kind: "Decisions"))
 package.add(cPlugin("threshold-c", kind: "Decisions"))
 
@@ -132,9 +135,10 @@ func executable(_ name: String, _ modules: [String], _ products: [Target.Depende
     swiftSettings: Settings.strict)
 }
 
-func hostTests(_ name: String, _ modules: [String] = []) -> Target {
+/// `tools` are executables that the tests run.
+func hostTests(_ name: String, _ modules: [String] = [], tools: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") },
+    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + tools.map { .byName(name: $0) },
     path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
 }
 

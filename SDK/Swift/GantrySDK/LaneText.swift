@@ -27,6 +27,12 @@ public struct LaneText {
     }
   }
 
+  /// Appends a byte that must be there, in place of the last one when the memory is full.
+  public mutating func end(byte: UInt8) {
+    if count == capacity { count -= 1 }
+    append(byte: byte)
+  }
+
   public mutating func append(_ text: StaticString) {
     for index in 0..<text.utf8CodeUnitCount { append(byte: text.utf8Start[index]) }
   }
