@@ -20,6 +20,8 @@ final class BlockRing: Sendable {
     var firstRow: UInt64
     /// 0 while the source goes on; GANTRY_END or an error with the last block.
     var status: gantry_status
+    /// Not events: `rows` holds the `TimerRecord` of a timer that a journal says fired here.
+    var isTimer: Bool
   }
 
   static let blocks = 8
@@ -57,7 +59,7 @@ final class BlockRing: Sendable {
           rows: base.assumingMemoryBound(to: UInt8.self),
           causes: (base + rowBytes).assumingMemoryBound(to: UInt32.self),
           arena: (base + rowBytes + causeBytes).assumingMemoryBound(to: UInt8.self), arenaCount: 0, count: 0,
-          port: 0, contentHash: 0, firstRow: 0, status: 0))
+          port: 0, contentHash: 0, firstRow: 0, status: 0, isTimer: false))
     }
     storage = Storage(blocks: blocks, memory: memory)
   }

@@ -16,7 +16,8 @@ extension Lane {
       return true
     }
     input.pointee.cursor += 1
-    recorder.decision(.orderRefused, node: broker.pointee.index, value: Int64(bitPattern: order.pointee.order_id))
+    recorder.decision(
+      .orderRefused, node: broker.pointee.index, value: Int64(bitPattern: order.pointee.order_id), detail: reason)
     reject(broker, order, reason)
     return false
   }

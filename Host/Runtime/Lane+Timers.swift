@@ -8,18 +8,31 @@ extension Lane {
   /// Fires all timers due at `ns` or before, each as a chain of its own.
   func fireTimers(upTo ns: Int64) {
     while let entry = timers.pointee.popDue(ns) {
-      let node = nodes + Int(entry.slot)
-      beginOwnChain(node, atNs: clock == .live ? clinux_wall_ns() : entry.dueNs, eventNs: entry.dueNs)
-      recorder.timer(node: node.pointee.index, tag: entry.tag, dueNs: entry.dueNs)
-      guard node.pointee.breaker.admits(now.pointee), let call = node.pointee.plugin?.pointee.on_timer else { continue }
-      var timer = gantry_timer(
-        size: UInt32(MemoryLayout<gantry_timer>.size), reserved: 0, tag: entry.tag, due_ns: entry.dueNs)
-      node.pointee.outputs.pointee.consumed = 1
-      node.pointee.statistics.pointee.calls &+= 1
-      let status = call(node.pointee.instance, &timer, node.pointee.outputs)
-      endOwnChain(node, status)
+      fire(entry, atNs: clock == .live ? clinux_wall_ns() : entry.dueNs)
       if isFailed { return }
     }
+  }
+
+  /// Fires the timer that the journal says fired here.
+  func fireRecorded(_ record: TimerRecord) {
+    for slot in 0..<nodeCount where nodes[slot].index == Int32(record.node) {
+      _ = timers.pointee.cancel(slot: Int32(slot), tag: record.tag)
+      fire(
+        TimerHeap.Entry(dueNs: record.dueNs, order: 0, tag: record.tag, slot: Int32(slot)), atNs: record.firedNs)
+    }
+  }
+
+  private func fire(_ entry: TimerHeap.Entry, atNs: Int64) {
+    let node = nodes + Int(entry.slot)
+    beginOwnChain(node, atNs: atNs, eventNs: entry.dueNs)
+    recorder.timer(node: node.pointee.index, tag: entry.tag, dueNs: entry.dueNs)
+    guard node.pointee.breaker.admits(now.pointee), let call = node.pointee.plugin?.pointee.on_timer else { return }
+    var timer = gantry_timer(
+      size: UInt32(MemoryLayout<gantry_timer>.size), reserved: 0, tag: entry.tag, due_ns: entry.dueNs)
+    node.pointee.outputs.pointee.consumed = 1
+    node.pointee.statistics.pointee.calls &+= 1
+    let status = call(node.pointee.instance, &timer, node.pointee.outputs)
+    endOwnChain(node, status)
   }
 
   private func beginOwnChain(_ node: UnsafeMutablePointer<LaneNode>, atNs: Int64, eventNs: Int64) {

@@ -71,21 +71,32 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// One stream of blocks into the lane: a source's reader, a feed or another lane's edge.
   struct Ingress {
     var ring: Unmanaged<BlockRing>
-    /// One buffer a port of the source; the block that is being run stands in one of them.
-    var ports: UnsafeMutablePointer<PortBuffer>
+    /// The block that is being run stands in one of these; `Block.port` is the index.
+    var ports: UnsafeMutablePointer<IngressPort>
     var portCount: Int
-    /// Index of the source node in the graph.
-    var node: Int32
     var block: UnsafeMutablePointer<BlockRing.Block>?
     var offset: Int
     var hasEnded: Bool
     var status: gantry_status
+    /// Of the source that speaks through this ingress, for the reason of its failure.
     var context: UnsafeMutablePointer<NodeContext>?
-    var statistics: UnsafeMutablePointer<NodeStatistics>
-    var isReplayable: Bool
     /// For an edge from another lane.
     var queue: Unmanaged<EdgeQueue>?
   }
+
+  /// One port that an ingress feeds.
+  struct IngressPort {
+    var buffer: UnsafeMutablePointer<PortBuffer>
+    var statistics: UnsafeMutablePointer<NodeStatistics>
+    /// What the journal calls this port: the output's number, and above 16 bits the edge's number
+    /// for one that comes from another lane.
+    var key: UInt32
+    /// The journal need not keep the events: the source can be read again.
+    var isReplayable: Bool
+  }
+
+  /// The lane follows a journal: it fires timers where the journal says and nowhere else.
+  let isScripted: Bool
 
   /// 0, 1, 2 ...: the ordinals of an ingress block.
   let identity: UnsafeMutablePointer<UInt32>
@@ -111,6 +122,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     recorder = plan.recorder
     trace = plan.trace
     gate = plan.gate
+    isScripted = plan.isScripted
     feedback = .allocate(capacity: Lane.feedbackCapacity)
     timerHeader = .allocate(capacity: 1)
     timerHeader.initialize(to: gantry_header())
@@ -152,7 +164,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   private func idle(since seen: UInt32) {
     recorder.drainQueues()
     var timeout: Int64 = 50_000_000
-    if clock == .live, timers.pointee.nextDueNs != Int64.max {
+    if clock == .live, !isScripted, timers.pointee.nextDueNs != Int64.max {
       let wall = clinux_wall_ns()
       if timers.pointee.nextDueNs <= wall { return fireTimers(upTo: wall) }
       timeout = min(timeout, timers.pointee.nextDueNs - wall)
@@ -225,6 +237,11 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
         ingress.pointee.status = block.pointee.status
       }
+      if block.pointee.isTimer {
+        fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
+        ring.release()
+        return false
+      }
       guard block.pointee.count > 0 else {
         endIfLast(ingress, block)
         ring.release()
@@ -239,22 +256,23 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   private func endIfLast(_ ingress: UnsafeMutablePointer<Ingress>, _ block: UnsafeMutablePointer<BlockRing.Block>) {
     guard block.pointee.status != GANTRY_OK else { return }
     ingress.pointee.hasEnded = true
-    if block.pointee.status < 0, let context = ingress.pointee.context {
-      sourceFailed(context, block.pointee.status)
+    if block.pointee.status < 0 {
+      if let context = ingress.pointee.context { sourceFailed(context, block.pointee.status) } else { isFailed = true }
     }
   }
 
   @inline(__always)
   private func eventNs(_ ingress: UnsafeMutablePointer<Ingress>, _ row: Int) -> Int64 {
     let block = ingress.pointee.block.unsafelyUnwrapped
-    let stride = ingress.pointee.ports[block.pointee.port].stride
+    let stride = ingress.pointee.ports[block.pointee.port].buffer.pointee.stride
     return UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self).pointee.event_ns
   }
 
   /// Runs `count` events of the ingress's current block to completion.
   private func runBlock(_ ingress: UnsafeMutablePointer<Ingress>, _ count: Int) {
     let block = ingress.pointee.block.unsafelyUnwrapped
-    let port = ingress.pointee.ports + block.pointee.port
+    let entry = ingress.pointee.ports + block.pointee.port
+    let port = entry.pointee.buffer
     port.pointee.rows = block.pointee.rows + ingress.pointee.offset &* port.pointee.stride
     port.pointee.ordinals = identity
     port.pointee.published = count
@@ -262,17 +280,16 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     port.pointee.output.pointee.arena_count = UInt64(block.pointee.arenaCount)
     let header = UnsafeRawPointer(port.pointee.rows).assumingMemoryBound(to: gantry_header.self)
     now.pointee = header.pointee.receive_ns
-    if clock == .live, timers.pointee.nextDueNs <= now.pointee { fireTimers(upTo: now.pointee) }
+    if clock == .live, !isScripted, timers.pointee.nextDueNs <= now.pointee { fireTimers(upTo: now.pointee) }
     recorder.block(
-      node: ingress.pointee.node, block: block, offset: ingress.pointee.offset, count: count,
-      stride: port.pointee.stride, isReplayable: ingress.pointee.isReplayable)
+      entry, block: block, offset: ingress.pointee.offset, count: count)
     recorder.advance(to: header.pointee.event_ns)
     if !port.pointee.uses.isEmpty { publishIngress(port, count) }
-    ingress.pointee.statistics.pointee.events &+= UInt64(count)
-    ingress.pointee.statistics.pointee.outputs &+= UInt64(count)
+    entry.pointee.statistics.pointee.events &+= UInt64(count)
+    entry.pointee.statistics.pointee.outputs &+= UInt64(count)
     eventCount &+= UInt64(count)
 
-    trace.beginBlock(header, count, node: ingress.pointee.node)
+    trace.beginBlock(header, count, node: port.pointee.node)
     for place in 0..<blockSlotCount { runBlockNode(nodes + Int(blockSlots[place])) }
     if singleSlotCount > 0 { runChains(port, count) }
     trace.endBlock(count)
@@ -297,7 +314,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     for chain in 0..<count {
       let header = row.assumingMemoryBound(to: gantry_header.self)
       let receiveNs = header.pointee.receive_ns
-      if timers.pointee.nextDueNs <= receiveNs { fireTimers(upTo: receiveNs) }
+      if timers.pointee.nextDueNs <= receiveNs, !isScripted { fireTimers(upTo: receiveNs) }
       now.pointee = receiveNs
       ordinal = UInt32(truncatingIfNeeded: chain)
       if trace.samples(header.pointee.chain) {

@@ -24,6 +24,7 @@ struct LanePlan {
   var recorder: LaneRecorder
   var trace: LaneTrace
   var gate: OrderGate
+  var isScripted: Bool
 }
 
 /// Decides which nodes of a lane may get blocks. Pure.

@@ -13,6 +13,8 @@ final class LanePlanner {
     /// Origins table index by graph index.
     var origins: [Int: UInt16] = [:]
     var replayable: Set<Int> = []
+    /// When a journal is followed: for each lane, the ring that carries all of its ingress.
+    var scripts: [Int: BlockRing] = [:]
   }
 
   private(set) var lanes: [Lane] = []
@@ -100,6 +102,8 @@ final class LanePlanner {
       for (place, slot) in singleSlots.enumerated() { (singleTable + place).initialize(to: Int32(slot)) }
       let quickTable = allocate(quick.count, of: Lane.QuickInput.self)
       for (place, input) in quick.enumerated() { (quickTable + place).initialize(to: input) }
+      let script = sources.scripts[lane]
+      if let script { ingresses = [scripted(script, ingresses)] }
       let ingressTable = allocate(ingresses.count, of: Lane.Ingress.self)
       for (place, ingress) in ingresses.enumerated() { (ingressTable + place).initialize(to: ingress) }
       lanes.append(
@@ -110,9 +114,9 @@ final class LanePlanner {
             quickInputs: quickTable, quickInputCount: quick.count, ingresses: ingressTable,
             ingressCount: ingresses.count, now: part.now, timers: part.timers, tag: part.tag,
             clock: graph.clock == .live ? .live : .replay, bell: part.bell, recorder: recorder, trace: trace,
-            gate: gate)))
+            gate: gate, isScripted: script != nil)))
     }
-    linkQueues(laneOf: laneOf)
+    if sources.scripts.isEmpty { linkQueues(laneOf: laneOf) }
   }
 
   // MARK: ports
@@ -204,11 +208,30 @@ final class LanePlanner {
   }
 
   private func ingress(source index: Int, _ instance: Instance, _ sources: Sources) -> Lane.Ingress {
-    Lane.Ingress(
-      ring: .passUnretained(sources.rings[index]!), ports: portsOf[index]!,
-      portCount: graph.nodes[index].plugin.outputs.count, node: Int32(index), block: nil, offset: 0, hasEnded: false,
-      status: 0, context: instance.context, statistics: statistics + index,
-      isReplayable: sources.replayable.contains(index), queue: nil)
+    let count = graph.nodes[index].plugin.outputs.count
+    let ports = allocate(count, of: Lane.IngressPort.self)
+    for port in 0..<count {
+      (ports + port).initialize(
+        to: Lane.IngressPort(
+          buffer: portsOf[index]! + port, statistics: statistics + index, key: UInt32(port),
+          isReplayable: sources.replayable.contains(index)))
+    }
+    return Lane.Ingress(
+      ring: .passUnretained(sources.rings[index] ?? nobody), ports: ports, portCount: count, block: nil, offset: 0,
+      hasEnded: false, status: 0, context: instance.context, queue: nil)
+  }
+
+  /// Stands where a ring must, for sources whose events a journal brings.
+  private let nobody = BlockRing(rows: 1, stride: 32, arena: 0, bell: Bell())
+
+  /// All of a lane's ingress as one, in the order that a journal gives.
+  private func scripted(_ ring: BlockRing, _ ingresses: [Lane.Ingress]) -> Lane.Ingress {
+    let ports = ingresses.flatMap { ingress in (0..<ingress.portCount).map { ingress.ports[$0] } }
+    let table = allocate(ports.count, of: Lane.IngressPort.self)
+    for (index, port) in ports.enumerated() { (table + index).initialize(to: port) }
+    return Lane.Ingress(
+      ring: .passUnretained(ring), ports: table, portCount: ports.count, block: nil, offset: 0, hasEnded: false,
+      status: 0, context: nil, queue: nil)
   }
 
   /// An edge from another lane: a queue, and an ingress with one port of its own.
@@ -233,11 +256,15 @@ final class LanePlanner {
         arenaCapacity: 0, output: output, schema: origin.pointee.schema, uses: [], node: origin.pointee.node,
         port: origin.pointee.port, isBorrowed: true))
     ports.append(port)
+    let entry = allocate(1, of: Lane.IngressPort.self)
+    entry.initialize(
+      to: Lane.IngressPort(
+        buffer: port, statistics: discardedStatistics, key: UInt32(edge.fromPort) | UInt32(links.count) << 16,
+        isReplayable: false))
     ingresses.append(
       Lane.Ingress(
-        ring: .passUnretained(queue.ring), ports: port, portCount: 1, node: Int32(edge.fromNode), block: nil, offset: 0,
-        hasEnded: false, status: 0, context: nil, statistics: discardedStatistics, isReplayable: false,
-        queue: .passUnretained(queue)))
+        ring: .passUnretained(queue.ring), ports: entry, portCount: 1, block: nil, offset: 0, hasEnded: false, status: 0,
+        context: nil, queue: .passUnretained(queue)))
     return port
   }
 

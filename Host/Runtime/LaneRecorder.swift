@@ -59,6 +59,8 @@ public struct DecisionRecord: BitwiseCopyable, Equatable, Sendable {
   public var what: UInt32
   public var node: UInt32
   public var value: Int64
+  public var detail: UInt32
+  public var reserved: UInt32 = 0
 }
 
 final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread while it runs
@@ -113,20 +115,20 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     return sequence
   }
 
-  func block(
-    node: Int32, block: UnsafeMutablePointer<BlockRing.Block>, offset: Int, count: Int, stride: Int, isReplayable: Bool
-  ) {
+  func block(_ port: UnsafeMutablePointer<Lane.IngressPort>, block: UnsafeMutablePointer<BlockRing.Block>, offset: Int, count: Int) {
     guard let journal else { return }
+    let stride = port.pointee.buffer.pointee.stride
+    let node = port.pointee.buffer.pointee.node
     let rows = UnsafeRawPointer(block.pointee.rows + offset * stride)
-    if isReplayable {
+    if port.pointee.isReplayable {
       let record = RowsRecord(
-        node: UInt32(node), port: UInt32(block.pointee.port), count: UInt32(count),
-        contentHash: block.pointee.contentHash, firstRow: block.pointee.firstRow &+ UInt64(offset),
+        node: UInt32(node), port: port.pointee.key, count: UInt32(count), contentHash: block.pointee.contentHash,
+        firstRow: block.pointee.firstRow &+ UInt64(offset),
         firstChain: rows.load(fromByteOffset: MemoryLayout<gantry_header>.offset(of: \.chain)!, as: UInt64.self))
       keep(journal.append(kind: RecordKind.rows.rawValue, sequence: nextSequence(), value: record))
     } else {
       write(
-        journal, .events, node: node, port: block.pointee.port, rows: rows, count: count, stride: stride,
+        journal, .events, node: node, port: Int(port.pointee.key), rows: rows, count: count, stride: stride,
         arena: block.pointee.arena, arenaCount: block.pointee.arenaCount)
     }
   }
@@ -178,9 +180,9 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     keep(journal.append(kind: RecordKind.timer.rawValue, sequence: nextSequence(), value: record))
   }
 
-  func decision(_ what: Decision, node: Int32, value: Int64) {
+  func decision(_ what: Decision, node: Int32, value: Int64, detail: UInt32 = 0) {
     guard let journal else { return }
-    let record = DecisionRecord(what: what.rawValue, node: UInt32(bitPattern: node), value: value)
+    let record = DecisionRecord(what: what.rawValue, node: UInt32(bitPattern: node), value: value, detail: detail)
     keep(journal.append(kind: RecordKind.decision.rawValue, sequence: nextSequence(), value: record))
   }
 

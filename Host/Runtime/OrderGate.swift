@@ -12,6 +12,8 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   /// Graph indices of risk nodes that stand in front of a broker.
   private let riskNodes: [Int32]
   private var closedRisks = 0
+  /// When a journal is followed: the orders that were refused then, and why. Nothing else is.
+  private let script: [UInt64: UInt32]?
 
   private(set) var orders: UInt64 = 0
   private(set) var refused: UInt64 = 0
@@ -21,7 +23,10 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   private(set) var hasAccount = false
   private var hash = OrderHash()
 
-  init(riskNodes: [Int32]) { self.riskNodes = riskNodes }
+  init(riskNodes: [Int32], script: [UInt64: UInt32]? = nil) {
+    self.riskNodes = riskNodes
+    self.script = script
+  }
 
   func halt(_ on: Bool) { halted.store(on, ordering: .releasing) }
   var isHalted: Bool { halted.load(ordering: .acquiring) }
@@ -35,6 +40,14 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
 
   /// Nil when the order may pass, otherwise the reason for its rejection.
   func check(_ order: UnsafePointer<gantry_order>) -> UInt32? {
+    if let script {
+      if let reason = script[order.pointee.order_id] {
+        refused += 1
+        return reason
+      }
+      count(order)
+      return nil
+    }
     if !halted.load(ordering: .relaxed), closedRisks == 0 {
       count(order)
       return nil

@@ -26,9 +26,23 @@ public struct RunOptions: Sendable {
   /// Called with each log line, on the control thread.
   public var onLog: @Sendable (LogLine) -> Void = { _ in }
   public var secrets: @Sendable (String) -> [UInt8]? = { _ in nil }
-  /// JSON for the journal's head, made by the caller: graph text, hashes.
-  public var journalHead: [UInt8] = []
+  /// Makes the journal's head (JSON) and the objects it keeps, from the artifacts that were read.
+  public var journalHead: @Sendable ([ArtifactUse]) -> JournalHead = { _ in JournalHead(json: [], objects: []) }
+  /// Told what the control thread is about to do with a plugin, so that a crash can be blamed.
+  public var onPhase: @Sendable (String) -> Void = { _ in }
+  /// A journal to follow instead of the sources.
+  public var script: String?
   public init() {}
+}
+
+/// What a journal begins with.
+public struct JournalHead: Sendable {
+  public var json: [UInt8]
+  public var objects: [(sha256: String, bytes: [UInt8])]
+  public init(json: [UInt8], objects: [(sha256: String, bytes: [UInt8])]) {
+    self.json = json
+    self.objects = objects
+  }
 }
 
 /// One run of one graph: assembles it, starts it, waits for its end, sums it up.
@@ -80,7 +94,9 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     let lanes = BlockPlan.lanes(graph)
     laneNames = lanes.names
     laneOf = lanes.of
-    gate = OrderGate(riskNodes: graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .risk }.map { Int32($0) })
+    gate = OrderGate(
+      riskNodes: graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .risk }.map { Int32($0) },
+      script: try options.script.map { (path) throws(GantryError) in try JournalScript.refusals(path) })
     planner = LanePlanner(graph: graph)
     for _ in laneNames {
       let now = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
@@ -112,6 +128,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     // Created in file order, so that a graph's mistakes come in the order of its file.
     var byNode: [Instance?] = Array(repeating: nil, count: graph.nodes.count)
     for index in graph.nodes.indices {
+      options.onPhase("creating \(graph.nodes[index].name) (\(graph.nodes[index].plugin.id))")
       byNode[index] = try Instance(graph: graph, node: index, code: code(index), context: contexts[index])
       instances.append(byNode[index]!)
     }
@@ -121,6 +138,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
         if edge.fromPort < from.schemas.count { return from.schemas[edge.fromPort] }
         return PortSchema(type: graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type, columns: [])
       }
+      options.onPhase("configuring \(graph.nodes[index].name) (\(graph.nodes[index].plugin.id))")
       try instances[index].configure(graph, inputs: inputs, artifacts: &artifacts)
     }
   }
@@ -167,7 +185,8 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
         let cpu = options.pinFirstCPU < 0 ? -1 : options.pinFirstCPU + Int32(lane.index)
         try thread.start(name: "lane:\(lane.name)", cpu: cpu) { lane.run() }
       }
-      for reader in readers.values { try reader.start() }
+      for script in scripts { try script.start() }
+      if scripts.isEmpty { for reader in readers.values { try reader.start() } }
     } catch {
       requestStop()
       joinAll()
@@ -181,8 +200,13 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     if let folder = options.folder {
       try makeFolder(folder)
       if options.writesJournal {
-        journal = try JournalWriter(
-          directory: "\(folder)/journal", head: options.journalHead, options: JournalOptions(lanes: laneNames.count))
+        let head = options.journalHead(artifacts)
+        let writer = try JournalWriter(
+          directory: "\(folder)/journal", head: head.json, options: JournalOptions(lanes: laneNames.count))
+        for object in head.objects {
+          try keep(object, in: writer)
+        }
+        journal = writer
       }
       if options.traceEvery > 0 {
         for lane in laneNames.indices { hopLogs.append(try HopLog(directory: folder, lane: lane)) }
@@ -192,6 +216,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     let bells = laneNames.map { _ in Bell() }
     let sourceNodes = graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .source }
     for index in sourceNodes { try openSource(index, bells[laneOf[index]], &sources) }
+    if let script = options.script { openScript(script, bells, &sources) }
     let captured = options.captures
     let all = options.journalsAll
     let parts = laneNames.indices.map { lane -> LanePlanner.LaneParts in
@@ -212,6 +237,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
         captured: { [graph] node, port in
           captured.contains { $0.node == graph.nodes[node].name && $0.port == graph.nodes[node].plugin.outputs[port].name }
         }, pinFirstCPU: options.pinFirstCPU))
+    for script in scripts { script.take(planner.lanes[script.lane].ingresses) }
   }
 
   private func openSource(_ index: Int, _ bell: Bell, _ sources: inout LanePlanner.Sources) throws(GantryError) {
@@ -228,7 +254,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     let origin = UInt16(sources.origins.count + 1)
     sources.origins[index] = origin
     sources.rings[index] = ring
-    if pull.pointee.cursor != nil { sources.replayable.insert(index) }
+    if pull.pointee.cursor != nil, graph.clock == .replay { sources.replayable.insert(index) }
     let outputs = UnsafeMutablePointer<gantry_outputs>.allocate(capacity: 1)
     let ports = UnsafeMutablePointer<gantry_output>.allocate(capacity: max(strides.count, 1))
     for (port, description) in graph.nodes[index].plugin.outputs.enumerated() {
@@ -250,6 +276,25 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
         origin: origin, blockSize: options.blockSize, clock: graph.clock == .live ? .live : .replay,
         name: instance.name, tag: instance.context.pointee.laneTag, firstChain: 1), ring: ring)
   }
+
+  private func keep(_ object: (sha256: String, bytes: [UInt8]), in writer: JournalWriter) throws(GantryError) {
+    var failure: GantryError?
+    object.bytes.withUnsafeBytes { bytes in
+      do throws(GantryError) { try writer.keep(sha256: object.sha256, bytes: bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// For each lane a thread that follows the journal, in place of the readers.
+  private func openScript(_ path: String, _ bells: [Bell], _ sources: inout LanePlanner.Sources) {
+    let widest = instances.flatMap { $0.schemas.map(\.stride) }.max() ?? 64
+    for lane in laneNames.indices {
+      let ring = BlockRing(rows: blockRows, stride: widest, arena: 1 << 20, bell: bells[lane])
+      sources.scripts[lane] = ring
+      scripts.append(JournalScript(path: path, lane: lane, ring: ring, readers: readers))
+    }
+  }
+  private var scripts: [JournalScript] = []
 
   private var sourceOutputs: [(UnsafeMutablePointer<gantry_outputs>, UnsafeMutablePointer<gantry_output>)] = []
 
@@ -307,6 +352,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       lane.bell.ring()
     }
     for thread in threads { thread.join() }
+    for script in scripts { script.join() }
     for reader in readers.values {
       reader.ring.close()
       reader.join()
@@ -318,6 +364,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   public func finish() throws(GantryError) -> RunSummary {
     let endedNs = clinux_monotonic_ns()
     var failures: [Diagnostic] = []
+    for script in scripts { failures += script.failure?.diagnostics ?? [] }
     for lane in planner.lanes { failures += lane.failure?.diagnostics ?? [] }
     let exit = planner.lanes.compactMap { $0.failure?.exitCode }.first ?? .failed
     for index in graph.order {

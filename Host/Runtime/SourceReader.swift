@@ -59,31 +59,47 @@ final class SourceReader: Sendable {
   func pause(_ on: Bool) { isPaused.store(on, ordering: .relaxed) }
 
   private func run() {
-    let outputs = setup.outputs
-    var chain = setup.firstChain
-    var lastNs = Int64.min
+    var progress = firstProgress
     while let block = ring.acquire() {
       if isPaused.load(ordering: .relaxed) {
         sleepBriefly()
         continue
       }
-      prepare(block)
-      var hash: UInt64 = 0
-      var row: UInt64 = 0
-      if let cursor = setup.pull.pointee.cursor { _ = cursor(setup.instance, &hash, &row) }
-      setup.context.pointee.failLength = 0
-      let status = setup.pull.pointee.pull(setup.instance, UInt32(setup.blockSize), outputs)
-      block.pointee.status = status == GANTRY_AGAIN ? GANTRY_OK : status
-      block.pointee.contentHash = hash
-      block.pointee.firstRow = row
-      if !collect(block) { block.pointee.status = GANTRY_BUG }
-      if !stamp(block, &chain, &lastNs) { block.pointee.status = GANTRY_BUG }
+      let status = fill(block, max: setup.blockSize, &progress)
       let isLast = block.pointee.status != GANTRY_OK
       if block.pointee.count > 0 || isLast { ring.publish() }
       if isLast { return }
       if status == GANTRY_AGAIN, block.pointee.count == 0 { sleepBriefly() }
     }
   }
+
+  /// How far a source has been read.
+  struct Progress {
+    var chain: UInt64
+    var lastNs = Int64.min
+  }
+
+  var firstProgress: Progress { Progress(chain: setup.firstChain) }
+
+  /// Pulls once into a block: up to `max` events, stamped. Returns what the plugin returned; the
+  /// block's status says whether the source goes on. Also used by the thread that follows a journal.
+  func fill(_ block: UnsafeMutablePointer<BlockRing.Block>, max: Int, _ progress: inout Progress) -> gantry_status {
+    prepare(block)
+    var hash: UInt64 = 0
+    var row: UInt64 = 0
+    if let cursor = setup.pull.pointee.cursor { _ = cursor(setup.instance, &hash, &row) }
+    setup.context.pointee.failLength = 0
+    let status = setup.pull.pointee.pull(setup.instance, UInt32(max), setup.outputs)
+    block.pointee.status = status == GANTRY_AGAIN ? GANTRY_OK : status
+    block.pointee.contentHash = hash
+    block.pointee.firstRow = row
+    if !collect(block) { block.pointee.status = GANTRY_BUG }
+    if !stamp(block, &progress.chain, &progress.lastNs) { block.pointee.status = GANTRY_BUG }
+    return status
+  }
+
+  var context: UnsafeMutablePointer<NodeContext> { setup.context }
+  var tag: UInt64 { setup.tag }
 
   /// Lets all ports write into this block; a call may use one of them.
   private func prepare(_ block: UnsafeMutablePointer<BlockRing.Block>) {

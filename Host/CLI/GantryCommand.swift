@@ -1,0 +1,80 @@
+import ArgumentParser
+import GantryBase
+import GantryLoader
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The `gantry` command. One file per verb.
+public struct GantryCommand: ParsableCommand {
+  public static let configuration = CommandConfiguration(
+    commandName: "gantry",
+    abstract: "Runs trading systems as graphs of plugins.",
+    discussion: """
+      EXAMPLES
+        gantry run manifests/quickstart.yaml
+        gantry backtest manifests/ema-cross.yaml --set ticks.path=data/eurusd
+        gantry check manifests/*.yaml
+        gantry plugin inspect threshold
+        gantry chain list
+
+      Exit codes: 0 done; 1 the run failed; 2 usage; 65 a graph, plugin or data file is wrong;
+      69 no host is running; 70 a bug in gantry; 77 not allowed.
+      """,
+    version: gantryVersion,
+    subcommands: [
+      RunCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
+      ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
+    ])
+
+  public init() {}
+
+  /// Runs the command line and ends the process with one of the documented exit codes.
+  public static func runMain() -> Never {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    signal(SIGPIPE, SIG_IGN)
+    if let code = LoaderChild.run(arguments: arguments) { exit(code) }
+    if let code = CheckChild.run(arguments: arguments) { exit(code) }
+    do {
+      var command = try parseAsRoot(arguments)
+      try command.run()
+      exit(ExitCode.done.rawValue)
+    } catch let error as GantryError {
+      let terminal = Terminal(json: arguments.contains("--json"))
+      try? terminal.report(error.diagnostics)
+      exit(error.exitCode.rawValue)
+    } catch let error as VerbFailed {
+      exit(error.exitCode.rawValue)
+    } catch {
+      let code = exitCode(for: error)
+      let text = fullMessage(for: error)
+      if code.isSuccess {
+        Terminal().out(text)
+        exit(ExitCode.done.rawValue)
+      }
+      Terminal().error(text)
+      exit(ExitCode.usage.rawValue)
+    }
+  }
+}
+
+/// The verb has said what was wrong; only the exit code is left.
+struct VerbFailed: Error { var exitCode: ExitCode }
+
+/// `--json`, in every verb.
+struct OutputOptions: ParsableArguments {
+  @Flag(help: "Print JSON for programs; the last line is one object.")
+  var json = false
+  var terminal: Terminal { Terminal(json: json) }
+}
+
+/// What makes a graph of a file.
+struct GraphArguments: ParsableArguments {
+  @Option(help: "Apply one of the file's profiles.")
+  var profile: String?
+  @Option(name: .customLong("set"), help: ArgumentHelp("Override a parameter: node.param=value. May be given more than once.", valueName: "node.param=value"))
+  var sets: [String] = []
+  @Option(name: .customLong("plugins"), help: ArgumentHelp("Look for plugins here first. May be given more than once.", valueName: "folder"))
+  var pluginFolders: [String] = []
+}

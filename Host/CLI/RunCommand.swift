@@ -1,0 +1,160 @@
+import ArgumentParser
+import GantryBase
+import GantryGraph
+import GantryLoader
+import GantryRuntime
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// `gantry run`: a graph to its end, or to SIGINT or SIGTERM.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run a graph until its sources end or a signal comes.",
+    discussion: """
+      EXAMPLES
+        gantry run manifests/quickstart.yaml
+        gantry run trading.yaml --profile live --run-folder /var/lib/gantry/eurusd
+        gantry run manifests/quickstart.yaml --set ticks.count=1000000 --json
+      """)
+
+  @Argument(help: ArgumentHelp("The graph file.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
+  var file: String
+  @OptionGroup var graph: GraphArguments
+  @OptionGroup var running: RunArguments
+  @OptionGroup var output: OutputOptions
+
+  mutating func run() throws {
+    try GraphRunner(file: file, arguments: graph, running: running, terminal: output.terminal, clock: nil).run()
+  }
+}
+
+/// `gantry backtest`: the same with the replay clock, whatever the file says.
+struct BacktestCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backtest", abstract: "Run a graph on recorded data with the replay clock.",
+    discussion: """
+      EXAMPLES
+        gantry backtest manifests/ema-cross.yaml --set ticks.path=data/eurusd
+        gantry backtest manifests/ema-cross.yaml --block 1 --trace all --json
+      """)
+
+  @Argument(help: ArgumentHelp("The graph file.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
+  var file: String
+  @OptionGroup var graph: GraphArguments
+  @OptionGroup var running: RunArguments
+  @OptionGroup var output: OutputOptions
+
+  mutating func run() throws {
+    try GraphRunner(file: file, arguments: graph, running: running, terminal: output.terminal, clock: .replay).run()
+  }
+}
+
+/// How a run is recorded, traced and placed.
+struct RunArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Write the journal and the hop log here; default run/<graph>-<time>.", valueName: "folder"))
+  var runFolder: String?
+  @Flag(name: .customLong("no-journal"), help: "Write no journal.")
+  var noJournal = false
+  @Flag(name: .customLong("no-run-folder"), help: "Write nothing at all: no journal, no hop log.")
+  var noRunFolder = false
+  @Option(help: ArgumentHelp("Time hops: off, 1/16 (default), 1/N for a power of two, or all.", valueName: "share"))
+  var trace: String = "1/16"
+  @Option(help: ArgumentHelp("Events a block, 1 to 256. It changes the speed, never the outputs.", valueName: "events"))
+  var block: Int = 256
+  @Option(help: "Seed of the plugins' random numbers.")
+  var seed: UInt64 = 1
+  @Option(help: ArgumentHelp("Bind lanes to CPUs, from this one on.", valueName: "cpu"))
+  var pin: Int32?
+  @Option(name: .customLong("log"), help: "Least severity of log lines: trace, debug, info, warning or error.")
+  var logLevel: String = "info"
+  @Flag(help: "Journal the events of every port, not only what leaves the graph.")
+  var journalAll = false
+
+  func traceEvery() throws -> Int { try TraceShare.parse(trace) }
+
+  func severity() throws -> LogLine.Severity {
+    switch logLevel {
+    case "trace": return .trace
+    case "debug": return .debug
+    case "info": return .info
+    case "warning": return .warning
+    case "error": return .error
+    default: throw ValidationError("--log takes trace, debug, info, warning or error, not '\(logLevel)'.")
+    }
+  }
+
+  func validate() throws {
+    _ = try traceEvery()
+    _ = try severity()
+    guard (1...256).contains(block) else { throw ValidationError("--block takes 1 to 256 events.") }
+  }
+}
+
+/// The share of chains whose hops are timed: `off`, `all`, `1/16`.
+enum TraceShare {
+  static func parse(_ text: String) throws -> Int {
+    switch text {
+    case "off", "0": return 0
+    case "all", "1/1", "1": return 1
+    default:
+      let parts = text.split(separator: "/")
+      guard parts.count == 2, parts[0] == "1", let every = Int(parts[1]), every > 0, every & (every - 1) == 0 else {
+        throw ValidationError("--trace takes off, all, or 1/N with N a power of two, not '\(text)'.")
+      }
+      return every
+    }
+  }
+}
+
+/// Runs one graph in the foreground and prints its summary.
+struct GraphRunner {
+  var file: String
+  var arguments: GraphArguments
+  var running: RunArguments
+  var terminal: Terminal
+  var clock: Graph.Clock?
+
+  func run() throws {
+    let signals = StopSignals()
+    let session = try GraphSession(
+      file: file, options: GraphOptions(profile: arguments.profile, sets: arguments.sets),
+      pluginFolders: arguments.pluginFolders)
+    for warning in session.warnings { terminal.error(warning.rendered(colour: terminal.errorPaint.enabled)) }
+    var graph = session.graph
+    if let clock { graph.clock = clock }
+    if graph.trust == .any, graph.clock == .live {
+      terminal.error("warning: `trust: any` loads whatever stands in the plugin path; it is for development")
+    }
+    var options = RunOptions()
+    options.traceEvery = try running.traceEvery()
+    options.blockSize = running.block
+    options.seed = running.seed
+    options.pinFirstCPU = running.pin ?? -1
+    options.journalsAll = running.journalAll
+    options.writesJournal = !running.noJournal
+    options.folder = running.noRunFolder ? nil : running.runFolder ?? RunFolders.fresh(graph.name)
+    options.secrets = { name in Secrets.value(name) }
+    let least = try running.severity()
+    let terminal = terminal
+    options.onLog = { line in
+      if line.severity >= least { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
+    }
+    options.journalHead = JournalHeads.maker(session, arguments, running, graph)
+    let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
+    signals.onStop { run.requestStop() }
+    try run.start()
+    run.wait { run in
+      terminal.progress("\(grouped(run.eventCount)) events, \(grouped(run.orderCount)) orders, \(grouped(run.fillCount)) fills")
+    }
+    terminal.progress(nil)
+    let summary = try run.finish()
+    RunFolders.remember(summary.runFolder)
+    if terminal.json {
+      try terminal.object(summary)
+    } else {
+      terminal.out(SummaryText.render(summary, paint: terminal.paint))
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryJournal
+import Synchronization
+
+/// The thread that follows one lane's part of a journal and hands the lane exactly what it got when
+/// the journal was written: events from the journal, rows from the files they came from, timers at
+/// their places.
+///
+/// The lane's sources are pulled by this thread, which takes their readers' place. A file that has
+/// changed since is an error.
+final class JournalScript: @unchecked Sendable {  // set up before start, used by its thread alone
+  let lane: Int
+  private let path: String
+  private let ring: BlockRing
+  private let readers: [Int: SourceReader]
+  private var progress: [Int: SourceReader.Progress] = [:]
+  private var ports: [UInt64: (index: Int, stride: Int)] = [:]
+  private let thread = LaneThread()
+  private let problem = Mutex<GantryError?>(nil)
+
+  init(path: String, lane: Int, ring: BlockRing, readers: [Int: SourceReader]) {
+    self.path = path
+    self.lane = lane
+    self.ring = ring
+    self.readers = readers
+    for (node, reader) in readers { progress[node] = reader.firstProgress }
+  }
+
+  /// The lane's one ingress, whose ports this script feeds.
+  func take(_ ingress: UnsafeMutablePointer<Lane.Ingress>) {
+    for index in 0..<ingress.pointee.portCount {
+      let port = ingress.pointee.ports[index]
+      ports[key(UInt32(port.buffer.pointee.node), port.key)] = (index, port.buffer.pointee.stride)
+    }
+  }
+
+  private func key(_ node: UInt32, _ port: UInt32) -> UInt64 { UInt64(node) << 32 | UInt64(port) }
+
+  func start() throws(GantryError) {
+    try thread.start(name: "script:\(lane)") { [self] in
+      do {
+        try run()
+        end(GANTRY_END)
+      } catch let error as GantryError {
+        problem.withLock { $0 = error }
+        end(GANTRY_INVALID)
+      } catch {
+        end(GANTRY_BUG)
+      }
+    }
+  }
+
+  func join() {
+    ring.close()
+    thread.join()
+  }
+
+  /// What kept the journal from being followed to its end.
+  var failure: GantryError? { problem.withLock { $0 } }
+
+  private func end(_ status: gantry_status) {
+    guard let block = ring.acquire() else { return }
+    block.pointee.count = 0
+    block.pointee.port = 0
+    block.pointee.isTimer = false
+    block.pointee.status = status
+    ring.publish()
+  }
+
+  private func run() throws {
+    let reader = try JournalReader(directory: path)
+    while let record = try reader.next() {
+      guard record.lane == lane, let kind = RecordKind(rawValue: record.kind) else { continue }
+      switch kind {
+      case .rows: if try !rows(record.payload) { return }
+      case .events: if try !events(record.payload) { return }
+      case .timer:
+        guard record.payload.count == MemoryLayout<TimerRecord>.size else { throw damaged("a timer record") }
+        guard let block = ring.acquire() else { return }
+        UnsafeMutableRawPointer(block.pointee.rows).copyMemory(
+          from: record.payload.baseAddress!, byteCount: record.payload.count)
+        block.pointee.isTimer = true
+        block.pointee.count = 0
+        block.pointee.status = GANTRY_OK
+        ring.publish()
+      case .output, .decision, .order, .end: break
+      }
+    }
+  }
+
+  /// False when the lane wants no more.
+  private func rows(_ payload: UnsafeRawBufferPointer) throws -> Bool {
+    guard payload.count == MemoryLayout<RowsRecord>.size else { throw damaged("a rows record") }
+    let record = payload.loadUnaligned(as: RowsRecord.self)
+    let node = Int(record.node)
+    guard let reader = readers[node], let port = ports[key(record.node, record.port)] else {
+      throw damaged("a rows record of a node that is no source")
+    }
+    var left = Int(record.count)
+    var isFirst = true
+    clinux_set_thread_tag(reader.tag)
+    while left > 0 {
+      guard let block = ring.acquire() else { return false }
+      block.pointee.isTimer = false
+      _ = reader.fill(block, max: min(left, blockRows), &progress[node]!)
+      if isFirst, block.pointee.contentHash != record.contentHash {
+        throw GantryError(
+          "replay.source-changed", "the data behind source node \(node) are not those of the journal",
+          help: ["bring back the files that the journal names, unchanged"])
+      }
+      isFirst = false
+      guard block.pointee.count > 0, block.pointee.count <= left else {
+        throw GantryError("replay.source-short", "source node \(node) ended before the journal did")
+      }
+      left -= block.pointee.count
+      block.pointee.port = port.index
+      block.pointee.status = GANTRY_OK
+      ring.publish()
+    }
+    return true
+  }
+
+  private func events(_ payload: UnsafeRawBufferPointer) throws -> Bool {
+    let size = MemoryLayout<EventsRecord>.size
+    guard payload.count >= size else { throw damaged("an events record") }
+    let record = payload.loadUnaligned(as: EventsRecord.self)
+    let bytes = Int(record.count) * Int(record.stride)
+    guard let port = ports[key(record.node, record.port)], port.stride == Int(record.stride),
+      record.count <= UInt32(blockRows), record.arenaCount <= UInt64(ring.arenaCapacity),
+      payload.count == size + bytes + Int(record.arenaCount)
+    else { throw damaged("an events record that does not fit the graph") }
+    guard let block = ring.acquire() else { return false }
+    UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: payload.baseAddress! + size, byteCount: bytes)
+    UnsafeMutableRawPointer(block.pointee.arena).copyMemory(
+      from: payload.baseAddress! + size + bytes, byteCount: Int(record.arenaCount))
+    block.pointee.arenaCount = Int(record.arenaCount)
+    block.pointee.count = Int(record.count)
+    block.pointee.port = port.index
+    block.pointee.isTimer = false
+    block.pointee.status = GANTRY_OK
+    ring.publish()
+    return true
+  }
+
+  private func damaged(_ what: String) -> GantryError {
+    GantryError("replay.no-fit", "\(path) holds \(what)", help: ["replay it with the graph it was written with"])
+  }
+
+  /// Orders that the gate refused in a journal, and why.
+  static func refusals(_ path: String) throws(GantryError) -> [UInt64: UInt32] {
+    let reader = try JournalReader(directory: path)
+    var refused: [UInt64: UInt32] = [:]
+    while let record = try reader.next() {
+      guard record.kind == RecordKind.decision.rawValue, record.payload.count == MemoryLayout<DecisionRecord>.size
+      else { continue }
+      let decision = record.payload.loadUnaligned(as: DecisionRecord.self)
+      if decision.what == Decision.orderRefused.rawValue { refused[UInt64(bitPattern: decision.value)] = decision.detail }
+    }
+    return refused
+  }
+}
