@@ -17,7 +17,7 @@ final class HostSide {
   var notes: [HarnessNote] = []
   var timers: [UInt64: Int64] = [:]
   var models: [String] = []
-  var metrics: [(name: String, value: Double)] = []
+  var metrics: [(name: String, isCounter: Bool, value: Double)] = []
   /// Calls that came after stop; each got GANTRY_GONE.
   var lateCalls = 0
   private var randomState: UInt64
@@ -162,13 +162,14 @@ final class HostSide {
     table.pointee.define_metric = { node, kind, name, unit, help in
       let host = HostSide.of(node)
       guard host.isLive, host.metrics.count < 64 else { return 0 }
-      host.metrics.append((String(name), 0))
+      host.metrics.append((String(name), kind == GANTRY_METRIC_COUNTER, 0))
       return UInt32(host.metrics.count)
     }
     table.pointee.update_metric = { node, metric, value in
       let host = HostSide.of(node)
       guard host.isLive, metric >= 1, Int(metric) <= host.metrics.count else { return }
-      host.metrics[Int(metric) - 1].value = value
+      let before = host.metrics[Int(metric) - 1]
+      host.metrics[Int(metric) - 1].value = before.isCounter ? before.value + value : value
     }
   }
 
