@@ -1,1 +1,92 @@
-// Tests of linear.
+import CGantry
+import Foundation
+import PluginHarness
+import Testing
+
+@Suite struct LinearTests {
+  @Test func `a linear model gives the sum in the artifact's order`() throws {
+    let p = try linear(artifact(columns: ["b", "a"], coefficients: "[2, -0.5]", intercept: "1"), columns: ["a", "x", "b"])
+    let predictions = try p.send(features: [FeatureRow([4, 9, 3]), FeatureRow([0, 9, 0])]).map(\.prediction)
+    #expect(predictions.map(\.value) == [5, 1])
+    #expect(predictions.allSatisfy { $0.probability.isNaN && $0.label == -1 && $0.model == 1 && $0.horizon_ns == 0 })
+    #expect(p.models == ["test@1.0.0"])
+  }
+
+  @Test func `means and scales standardise a column before its coefficient`() throws {
+    let text = artifact(columns: ["a", "b"], coefficients: "[3, 5]", more: #", "means": [10, 0], "scales": [4, 0.5], "horizon": "1.5s""#)
+    let p = try linear(text, columns: ["a", "b"])
+    let prediction = try p.send(features: [FeatureRow([18, 2])])[0].prediction
+    #expect(prediction.value == 26)
+    #expect(prediction.horizon_ns == 1_500_000_000)
+  }
+
+  @Test func `a logistic model gives log odds, probability and class`() throws {
+    let p = try linear(artifact(kind: "logistic", columns: ["a"], coefficients: "[1]"), columns: ["a"])
+    let predictions = try p.send(features: [-800, -1, -0.0, 1, 800].map { FeatureRow([$0]) }).map(\.prediction)
+    let scores: [Double] = [-800, -1, 0, 1, 800]
+    #expect(predictions.map(\.value) == scores)
+    #expect(predictions.map(\.label) == [0, 0, 1, 1, 1])
+    let expected: [Double] = [0, 0x1.136561454ba86p-2, 0.5, 0x1.764d4f5d5a2bdp-1, 1]
+    #expect(zip(predictions.map(\.probability), expected).allSatisfy { abs($0 - $1) < 1e-16 })
+  }
+
+  @Test func `a row without a finite score is a prediction of NaN, or none, and is counted`() throws {
+    let text = artifact(kind: "logistic", columns: ["a", "b"], coefficients: "[1, 0]")
+    let rows = [[1, 2], [.nan, 1], [1, .nan], [.infinity, 0], [2, 2]].map { FeatureRow($0) }
+    let emitting = try linear(text, columns: ["a", "b"])
+    let emitted = try emitting.send(features: rows)
+    #expect(emitted.map(\.cause) == [0, 1, 2, 3, 4])
+    for index in 1...3 {
+      let prediction = emitted[index].prediction
+      #expect(prediction.value.isNaN && prediction.probability.isNaN && prediction.label == -1)
+    }
+    #expect(emitting.metrics["nan_rows"] == 3)
+    let skipping = try linear(text, columns: ["a", "b"], onNaN: "skip")
+    #expect(try skipping.send(features: rows).map(\.cause) == [0, 4])
+    #expect(skipping.metrics["nan_rows"] == 3)
+  }
+
+  @Test func `one batch and single events give the same bits`() throws {
+    let text = artifact(kind: "logistic", columns: ["a", "b", "c"], coefficients: "[0.1, -0.7, 1.3]", more: #", "means": [0.3, 0.2, 0.1]"#)
+    var random = SystemRandomNumberGenerator()
+    let rows = (0..<300).map { _ in FeatureRow((0..<3).map { _ in Double.random(in: -3...3, using: &random) }, at: 1) }
+    let whole = try linear(text, columns: ["a", "b", "c"]).send(features: rows)
+    let single = try linear(text, columns: ["a", "b", "c"])
+    let singles = try rows.flatMap { try single.send(features: [$0]) }
+    #expect(whole.map { $0.bytes[32...] } == singles.map { $0.bytes[32...] })
+  }
+
+  @Test func `the models of the repository are valid`() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../../manifests/models").standardizedFileURL
+    for (file, columns) in [("ema_cross", ["ema_10", "ema_20"]), ("momentum", ["ema_10", "ema_20", "rsi_14", "spread"])] {
+      let p = try PluginHarness(
+        "linear", parameters: ["artifact": "\(folder.path)/\(file).json"], inputs: [.init(port: "features", columns: columns)])
+      #expect(try p.send(features: [FeatureRow(columns.map { _ in 1 })]).count == 1)
+    }
+  }
+}
+
+func artifact(
+  format: String = "gantry.linear/1", kind: String = "linear", columns: [String] = ["a"], coefficients: String = "[1]",
+  intercept: String = "0", more: String = ""
+) -> String {
+  """
+  {
+    "format": "\(format)",
+    "name": "test", "version": "1.0.0",
+    "kind": "\(kind)",
+    "intercept": \(intercept),
+    "columns": [\(columns.map { "\"\($0)\"" }.joined(separator: ", "))],
+    "coefficients": \(coefficients)\(more)
+  }
+  """
+}
+
+func linear(_ text: String, columns: [String], onNaN: String = "emit") throws -> PluginHarness {
+  try linear(Array(text.utf8), columns: columns, onNaN: onNaN)
+}
+
+func linear(_ bytes: [UInt8], columns: [String], onNaN: String = "emit") throws -> PluginHarness {
+  try PluginHarness(
+    "linear", parameters: ["artifact": .artifact(bytes), "on_nan": .scalar(onNaN)], inputs: [.init(port: "features", columns: columns)])
+}
