@@ -20,7 +20,9 @@ struct Indicators: Plugin {
       parameters: [
         Parameter("columns", .texts, required: true, minimum: 1, maximum: 4096, help: "what to compute, such as ema_10, rsi_14, bollinger_upper_20_2, spread"),
         Parameter("price", .choice, default: "mid", choices: ["mid", "bid", "ask"], help: "the price of a tick; a bar's is its close"),
-        Parameter("ema_seed", .choice, default: "first", choices: ["first", "sma"], help: "averages begin with the first price, or (as TA-Lib) with the mean of the first N"),
+        Parameter(
+          "ema_seed", .choice, default: "first", choices: ["first", "sma"],
+          help: "averages begin with the first price, or (as TA-Lib) with the mean of the first N"),
       ])
   }
 

@@ -38,7 +38,9 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     for (scale, count) in [(1e-5, 700), (1.0, 700)] {
       let prices = walk(count, seed: seed, start: 100, step: scale, jumps: true)
-      let names = ["sma_7", "stdev_20", "zscore_20", "bollinger_upper_20_2", "bollinger_lower_20_2", "bollinger_middle_20_2", "return_3", "logreturn_3", "rsi_14"]
+      let names = [
+        "sma_7", "stdev_20", "zscore_20", "bollinger_upper_20_2", "bollinger_lower_20_2", "bollinger_middle_20_2", "return_3", "logreturn_3", "rsi_14",
+      ]
       let rows = try indicators(names).send(prices.map { tick($0) }).map(\.columns)
       for index in 25..<count {
         let window = Array(prices[(index - 19)...index])

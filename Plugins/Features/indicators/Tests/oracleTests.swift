@@ -15,7 +15,8 @@ import Testing
     "atr_14": "talib.ATR(h, l, c, 14)", "macd_12_26_9": "talib.MACD(c, 12, 26, 9)[0]", "macd_signal_12_26_9": "talib.MACD(c, 12, 26, 9)[1]",
     "macd_hist_12_26_9": "talib.MACD(c, 12, 26, 9)[2]", "bollinger_upper_20_2": "talib.BBANDS(c, 20, 2, 2)[0]",
     "bollinger_middle_20_2": "talib.BBANDS(c, 20, 2, 2)[1]", "bollinger_lower_20_2": "talib.BBANDS(c, 20, 2, 2)[2]",
-    "return_1": "talib.ROCP(c, 1)", "return_10": "talib.ROCP(c, 10)", "logreturn_5": "np.concatenate([np.full(5, np.nan), np.log1p((c[5:] - c[:-5]) / c[:-5])])",
+    "return_1": "talib.ROCP(c, 1)", "return_10": "talib.ROCP(c, 10)",
+    "logreturn_5": "np.concatenate([np.full(5, np.nan), np.log1p((c[5:] - c[:-5]) / c[:-5])])",
     "stdev_20": "talib.STDDEV(c, 20) if walk else rolling(c, 20, np.std)", "stdev_200": "rolling(c, 200, np.std)",
     "zscore_20": "(c - rolling(c, 20, np.mean)) / rolling(c, 20, np.std)",
   ]
@@ -61,7 +62,8 @@ import Testing
     let rows = try indicators(Self.names, bars: true, ["ema_seed": "sma"]).send(bars).map(\.columns)
     for (column, name) in Self.names.enumerated() {
       let expected = Array(series[((3 + column) * count)..<((4 + column) * count)])
-      let difference = Self.worst(rows.map { $0[column] }, expected, floor: name.hasPrefix("macd") ? 1e-6 * abs(series[0]) : name.hasPrefix("zscore") ? 0.1 : .leastNonzeroMagnitude)
+      let difference = Self.worst(
+        rows.map { $0[column] }, expected, floor: name.hasPrefix("macd") ? 1e-6 * abs(series[0]) : name.hasPrefix("zscore") ? 0.1 : .leastNonzeroMagnitude)
       print("  \(name): \(difference) of the value at most, \(data == nil ? "random walk, seed \(seed)" : "real quotes")")
       #expect(difference < 1e-9, "\(name), seed \(seed)")
     }

@@ -206,14 +206,23 @@ func duration(_ text: Text) -> Int64? {
   }
   let unit = Text(bytes: [UInt8](text.bytes[index...]))
   let scale: Int64
-  if unit == "ns" { scale = 1 }
-  else if unit == "us" { scale = 1_000 }
-  else if unit == "ms" { scale = 1_000_000 }
-  else if unit == "s" { scale = 1_000_000_000 }
-  else if unit == "m" { scale = 60_000_000_000 }
-  else if unit == "h" { scale = 3_600_000_000_000 }
-  else if unit == "d" { scale = 86_400_000_000_000 }
-  else { return nil }
+  if unit == "ns" {
+    scale = 1
+  } else if unit == "us" {
+    scale = 1_000
+  } else if unit == "ms" {
+    scale = 1_000_000
+  } else if unit == "s" {
+    scale = 1_000_000_000
+  } else if unit == "m" {
+    scale = 60_000_000_000
+  } else if unit == "h" {
+    scale = 3_600_000_000_000
+  } else if unit == "d" {
+    scale = 86_400_000_000_000
+  } else {
+    return nil
+  }
   let (product, overflow) = mantissa.multipliedReportingOverflow(by: scale)
   guard hasDigit, !overflow, product % divisor == 0 else { return nil }
   return product / divisor

@@ -22,7 +22,8 @@ struct Linear: Plugin {
       outputs: [Port("predictions", .prediction, help: "one for each row: the score, and for logistic models its probability")],
       parameters: [
         Parameter("artifact", .artifact, required: true, help: "the model: a JSON file of format gantry.linear/1"),
-        Parameter("on_nan", .choice, default: "emit", choices: ["emit", "skip"], help: "what a row without a finite score gives: a prediction of NaN, or none"),
+        Parameter(
+          "on_nan", .choice, default: "emit", choices: ["emit", "skip"], help: "what a row without a finite score gives: a prediction of NaN, or none"),
       ])
   }
 

@@ -26,7 +26,8 @@ import Testing
     let text = artifact(columns: ["ema_10", "ema_02"], coefficients: "[1, -1]")
     #expect(
       refusal(text, columns: ["ema_10", "ema_20", "rsi_14"])
-        == "6:25: the model needs the column \"ema_02\", which its input does not have; did you mean \"ema_20\"? the input's columns are ema_10, ema_20, rsi_14")
+        == "6:25: the model needs the column \"ema_02\", which its input does not have; did you mean \"ema_20\"? the input's columns are ema_10, ema_20, rsi_14"
+    )
     #expect(
       refusal(artifact(columns: ["volume"]), columns: ["ema_10"])
         == "6:15: the model needs the column \"volume\", which its input does not have; the input's columns are ema_10")
@@ -114,9 +115,12 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = Seeded(seed)
     print("artifact mutations: seed \(seed)")
-    let valid = artifact(kind: "logistic", columns: ["a", #"\u00e4b"#], coefficients: "[1.5e-3, -2]", more: #", "means": [0.1, 2], "scales": [1, 1e2], "horizon": "5m""#)
+    let valid = artifact(
+      kind: "logistic", columns: ["a", #"\u00e4b"#], coefficients: "[1.5e-3, -2]", more: #", "means": [0.1, 2], "scales": [1, 1e2], "horizon": "5m""#)
     let original = Array(valid.utf8)
-    let pieces = ["{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "1e", "-", "NaN", "1e99999999", "\u{0}", "null", "[[[[", "\"means\":", "9999999999999999999999"].map { Array($0.utf8) }
+    let pieces = [
+      "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "1e", "-", "NaN", "1e99999999", "\u{0}", "null", "[[[[", "\"means\":", "9999999999999999999999",
+    ].map { Array($0.utf8) }
     var accepted = 0
     for _ in 0..<4000 {
       var bytes = original

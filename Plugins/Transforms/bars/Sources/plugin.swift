@@ -24,8 +24,11 @@ struct Bars: Plugin {
         Parameter("ticks", .integer, minimum: 1, help: "how many events make a bar"),
         Parameter("volume", .number, minimum: 0, aboveMinimum: true, help: "how much volume makes a bar: traded, or quoted on both sides of a tick"),
         Parameter("price", .choice, default: "mid", choices: ["mid", "bid", "ask"], help: "the price of a tick; a trade has its own"),
-        Parameter("empty", .choice, default: "skip", choices: ["skip", "repeat"], help: "an interval without events gives no bar, or one that repeats the last close"),
-        Parameter("repeat_max", .integer, default: "10000", minimum: 1, maximum: 60_000, unit: "bars", help: "the most bars that one gap repeats; the rest of it is skipped"),
+        Parameter(
+          "empty", .choice, default: "skip", choices: ["skip", "repeat"], help: "an interval without events gives no bar, or one that repeats the last close"),
+        Parameter(
+          "repeat_max", .integer, default: "10000", minimum: 1, maximum: 60_000, unit: "bars",
+          help: "the most bars that one gap repeats; the rest of it is skipped"),
         Parameter("partial", .bool, default: "false", help: "give out the unfinished bars when the run ends"),
       ])
   }
