@@ -1,8 +1,12 @@
 import ArgumentParser
 import GantryBase
 import GantryGraph
+import GantryLoader
 import GantryRuntime
 
+#if canImport(Glibc)
+  import Glibc
+#endif
 #if canImport(FoundationEssentials)
   import FoundationEssentials
 #else
@@ -70,30 +74,33 @@ enum CheckChild {
     if let profile = graph.profile { arguments += ["--profile", profile] }
     for set in graph.sets { arguments += ["--set", set] }
     for folder in graph.pluginFolders { arguments += ["--plugins", folder] }
-    let child = try ChildProcess.run(arguments, deadlineNs: 60_000_000_000)
     var phase = "starting"
     var diagnostics: [Diagnostic]?
-    for text in child.output.split(separator: 10) {
-      guard let line = try? JSONDecoder().decode(Line.self, from: Data(text)) else { continue }
+    let child = ChildProcess(executable: "/proc/self/exe", arguments: arguments, deadlineNs: 60_000_000_000)
+    let (ending, errors) = child.run { text in
+      guard let line = try? JSONDecoder().decode(Line.self, from: Data(text)) else { return }
       if let value = line.phase { phase = value }
       if let value = line.diagnostics { diagnostics = value }
     }
-    switch child.end {
+    if !errors.isEmpty { Terminal().error(String(decoding: errors, as: UTF8.self)) }
+    switch ending {
     case .exited where diagnostics != nil: return diagnostics!
     case .exited(let code):
       return [Diagnostic(.error, "check.child-failed", "the check of \(file) ended with code \(code) while \(phase)")]
-    case .killed(let signal):
+    case .signalled(let signal):
       return [
         Diagnostic(
-          .error, "check.plugin-crashed", "PLUGIN: \(ChildProcess.signalName(signal)) while \(phase), checking \(file)",
+          .error, "check.plugin-crashed", "PLUGIN: \(ChildProcess.describe(signal: signal)) while \(phase), checking \(file)",
           help: ["run `gantry plugin check` on that plugin; nothing of the graph was run"])
       ]
-    case .timedOut:
+    case .silent:
       return [
         Diagnostic(
           .error, "check.plugin-hangs", "PLUGIN: no answer within 60 s while \(phase), checking \(file)",
           help: ["create and configure must return; run `gantry plugin check` on that plugin"])
       ]
+    case .notStarted(let error):
+      throw GantryError("check.no-child", "cannot start a child: \(String(cString: strerror(error)))", exit: .failed)
     }
   }
 
@@ -108,12 +115,12 @@ enum CheckChild {
       case "--profile": options.profile = arguments[index + 1]
       case "--set": options.sets.append(arguments[index + 1])
       case "--plugins": folders.append(arguments[index + 1])
-      default: return ExitCode.usage.rawValue
+      default: return GantryBase.ExitCode.usage.rawValue
       }
       index += 2
     }
     let terminal = Terminal(json: true)
-    func tell(_ line: Line) { try? terminal.object(line) }
+    @Sendable func tell(_ line: Line) { try? terminal.object(line) }
     do {
       let session = try GraphSession(file: arguments[1], options: options, pluginFolders: folders) { tell(Line(phase: $0)) }
       var runOptions = RunOptions()

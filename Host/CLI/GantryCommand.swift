@@ -24,8 +24,8 @@ public struct GantryCommand: ParsableCommand {
       """,
     version: gantryVersion,
     subcommands: [
-      RunCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
-      ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
+      RunCommand.self, BacktestCommand.self, CheckCommand.self, TestCommand.self,
+      ReplayCommand.self, ChainCommand.self, PluginCommand.self,
     ])
 
   public init() {}
@@ -34,33 +34,33 @@ public struct GantryCommand: ParsableCommand {
   public static func runMain() -> Never {
     let arguments = Array(CommandLine.arguments.dropFirst())
     signal(SIGPIPE, SIG_IGN)
-    if let code = LoaderChild.run(arguments: arguments) { exit(code) }
-    if let code = CheckChild.run(arguments: arguments) { exit(code) }
+    if let code = LoaderChild.run(arguments: arguments) { Glibc.exit(code) }
+    if let code = CheckChild.run(arguments: arguments) { Glibc.exit(code) }
     do {
       var command = try parseAsRoot(arguments)
       try command.run()
-      exit(ExitCode.done.rawValue)
+      Glibc.exit(GantryBase.ExitCode.done.rawValue)
     } catch let error as GantryError {
       let terminal = Terminal(json: arguments.contains("--json"))
       try? terminal.report(error.diagnostics)
-      exit(error.exitCode.rawValue)
+      Glibc.exit(error.exitCode.rawValue)
     } catch let error as VerbFailed {
-      exit(error.exitCode.rawValue)
+      Glibc.exit(error.exitCode.rawValue)
     } catch {
       let code = exitCode(for: error)
       let text = fullMessage(for: error)
       if code.isSuccess {
         Terminal().out(text)
-        exit(ExitCode.done.rawValue)
+        Glibc.exit(GantryBase.ExitCode.done.rawValue)
       }
       Terminal().error(text)
-      exit(ExitCode.usage.rawValue)
+      Glibc.exit(GantryBase.ExitCode.usage.rawValue)
     }
   }
 }
 
 /// The verb has said what was wrong; only the exit code is left.
-struct VerbFailed: Error { var exitCode: ExitCode }
+struct VerbFailed: Error { var exitCode: GantryBase.ExitCode }
 
 /// `--json`, in every verb.
 struct OutputOptions: ParsableArguments {

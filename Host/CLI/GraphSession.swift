@@ -24,11 +24,12 @@ final class GraphSession {
 
   init(
     file: String, text given: [UInt8]? = nil, options: GraphOptions, pluginFolders: [String] = [],
-    phase: (String) -> Void = { _ in }
+    phase: @escaping (String) -> Void = { _ in }
   ) throws(GantryError) {
     self.file = file
     phase("reading \(file)")
-    let bytes = try given ?? readFile(file, limit: 1 << 20)
+    let bytes: [UInt8]
+    if let given { bytes = given } else { bytes = try readFile(file, limit: 1 << 20) }
     text = bytes
     let header = GraphBuilder.header(file: file, bytes: bytes, options: options)
     let folders = GraphSession.folders(pluginFolders, header?.pluginPath ?? [])
@@ -37,7 +38,10 @@ final class GraphSession {
     var notes: [Diagnostic] = []
     switch header?.trust {
     case .manifest: loaderOptions.trust = .manifest(try GraphSession.lockFile(header, folders))
-    case .signed: loaderOptions.trust = .signed(try GraphSession.keys(file))
+    case .signed:
+      throw GantryError(
+        "loader.signed-unavailable", "this version does not check signatures, so it loads nothing under `trust: signed`",
+        help: ["pin the plugins by hash: `gantry plugin add NAME` and `trust: manifest`"], exit: .notAllowed)
     case .any, nil: break
     }
     let loader = Loader(options: loaderOptions)
@@ -135,16 +139,5 @@ final class GraphSession {
         help: ["pin the plugins with `gantry plugin add NAME`, or develop with `trust: any`"], exit: .notAllowed)
     }
     return try LockFile(path: path)
-  }
-
-  private static func keys(_ file: String) throws(GantryError) -> [SigningKey] {
-    guard let list = getenv("GANTRY_KEYS").map({ String(cString: $0) }), !list.isEmpty else {
-      throw GantryError(
-        "loader.no-keys", "the graph asks for `trust: signed`, and no key is listed",
-        help: ["set GANTRY_KEYS to the public key files, separated by colons"], exit: .notAllowed)
-    }
-    var keys: [SigningKey] = []
-    for path in list.split(separator: ":") { keys.append(try SigningKey(path: String(path))) }
-    return keys
   }
 }

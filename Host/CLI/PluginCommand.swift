@@ -10,7 +10,7 @@ import GantryLoader
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "List, inspect, check and pin plugins.",
-    subcommands: [List.self, Inspect.self, Check.self, Add.self])
+    subcommands: [List.self, Inspect.self, Add.self])
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -77,25 +77,6 @@ struct PluginCommand: ParsableCommand {
       let found = try PluginInspector().describe(path: path)
       if output.json { return try output.terminal.object(["plugins": found]) }
       for description in found { output.terminal.out(PluginText.render(description, paint: output.terminal.paint)) }
-    }
-  }
-
-  struct Check: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Run the conformance checks on anybody's plugin.",
-      discussion: """
-        EXAMPLES
-          gantry plugin check ./libmine.so
-        """)
-    @Argument(help: ArgumentHelp("A plugin's id, or a path to its file or bundle.", valueName: "name|path"))
-    var plugin: String
-    @Option(name: .customLong("plugins"), help: ArgumentHelp("Folders to look in, before the host's own.", valueName: "folder"))
-    var folders: [String] = []
-    @OptionGroup var output: OutputOptions
-
-    mutating func run() throws {
-      let path = try PluginCommand.path(plugin, folders)
-      try PluginConformance.check(path, terminal: output.terminal)
     }
   }
 

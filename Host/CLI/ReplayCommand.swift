@@ -126,8 +126,3 @@ struct ReplayCommand: ParsableCommand {
     return (String(cString: made), true)
   }
 }
-
-/// Removes a folder that this process made, with all in it.
-func removeFolder(_ path: String) {
-  _ = nftw(path, { name, _, _, _ in name.map { remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
-}

@@ -70,8 +70,16 @@ public enum GraphBuilder {
     report.add(diagnostics)
     guard let root = tree else { return nil }
     checkProfiles(root, file, options, report)
-    guard let profile = options.profile else { return root }
-    return Overlay.apply(profile: profile, to: root, report: report, file: file) ?? root
+    var result = root
+    if let profile = options.profile {
+      result = Overlay.apply(profile: profile, to: root, report: report, file: file) ?? root
+    }
+    for overlay in options.overlays {
+      let (change, diagnostics) = ManifestParser.parse(bytes: Array(overlay.utf8), file: file)
+      report.add(diagnostics)
+      if let change { result = Overlay.merged(result, change) }
+    }
+    return result
   }
 
   /// The shape of every profile, the chosen one included: what it says is checked on its own

@@ -10,6 +10,8 @@ public struct GraphOptions: Sendable {
   /// Where relative paths of the file start; nil = the folder of the file.
   public var baseDirectory: String?
   public var files: ManifestFiles
+  /// YAML laid over the file after the profile, in its manner; used by `gantry test`.
+  public var overlays: [String] = []
 
   public init(profile: String? = nil, sets: [String] = [], baseDirectory: String? = nil, files: ManifestFiles = .disk) {
     self.profile = profile

@@ -4,8 +4,8 @@ import Glibc
 /// A throwaway process: spawned, listened to, and gone when `run` returns. It has a process group of
 /// its own, no standard input, and none of this process's environment but what code needs to be
 /// found.
-struct ChildProcess {
-  enum Ending: Equatable {
+public struct ChildProcess {
+  public enum Ending: Equatable {
     case exited(Int32)
     case signalled(Int32)
     /// Nothing was heard for the whole deadline; it was killed.
@@ -14,16 +14,22 @@ struct ChildProcess {
     case notStarted(Int32)
   }
 
-  var executable: String
-  var arguments: [String]
+  public var executable: String
+  public var arguments: [String]
   /// How long the child may be silent.
-  var deadlineNs: Int64
+  public var deadlineNs: Int64
+
+  public init(executable: String, arguments: [String], deadlineNs: Int64) {
+    self.executable = executable
+    self.arguments = arguments
+    self.deadlineNs = deadlineNs
+  }
 
   static let outputMax = 64 << 20
   static let errorsMax = 16_384
 
   /// Runs the child to its end. `heard` gets each complete line of its standard output.
-  func run(heard: ([UInt8]) -> Void) -> (ending: Ending, errors: [UInt8]) {
+  public func run(heard: ([UInt8]) -> Void) -> (ending: Ending, errors: [UInt8]) {
     guard let output = Self.pipe(), let errors = Self.pipe() else { return (.notStarted(errno), []) }
     defer {
       close(output.read)
@@ -129,7 +135,7 @@ struct ChildProcess {
   }
 
   /// A signal's name and what it usually means.
-  static func describe(signal: Int32) -> String {
+  public static func describe(signal: Int32) -> String {
     let names: [Int32: String] = [
       SIGILL: "SIGILL (a trap, or an illegal instruction)", SIGTRAP: "SIGTRAP (a trap)", SIGABRT: "SIGABRT (it aborted)",
       SIGBUS: "SIGBUS (bad memory access)", SIGFPE: "SIGFPE (arithmetic error)", SIGSEGV: "SIGSEGV (bad memory access)",

@@ -2,7 +2,7 @@ import Crypto
 import Glibc
 
 /// Files read whole, once: the bytes that are hashed are the bytes that are used.
-enum FileBytes {
+public enum FileBytes {
   struct Failure: Error {
     var path: String
     var text: String
@@ -66,7 +66,7 @@ enum FileBytes {
     return names.sorted()
   }
 
-  static func sha256(_ bytes: [UInt8]) -> String {
+  public static func sha256(_ bytes: [UInt8]) -> String {
     SHA256.hash(data: bytes).map { byte in
       let text = String(byte, radix: 16)
       return text.count == 1 ? "0" + text : text

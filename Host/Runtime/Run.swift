@@ -389,6 +389,9 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   /// What the captured ports emitted, lane by lane. After `finish`.
   public var captures: [OutputCapture] { captureBuffers }
 
+  /// The columns of a FEATURES port; empty for others.
+  public func columns(node: Int, port: Int) -> [String] { instances[node].schemas[port].columns }
+
   private func makeSummary(endedNs: Int64) -> RunSummary {
     var chain = LatencySnapshot()
     for lane in planner.lanes { chain.merge(lane.trace.perChain.pointee.snapshot) }

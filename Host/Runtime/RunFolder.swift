@@ -17,3 +17,18 @@ public func makeFolder(_ path: String) throws(GantryError) {
     built += "/"
   }
 }
+
+/// Removes a folder that this process made, with all in it. What cannot be removed stays.
+public func removeFolder(_ path: String) {
+  if let directory = opendir(path) {
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if name == "." || name == ".." { continue }
+      var info = stat()
+      guard lstat("\(path)/\(name)", &info) == 0 else { continue }
+      if info.st_mode & S_IFMT == S_IFDIR { removeFolder("\(path)/\(name)") } else { unlink("\(path)/\(name)") }
+    }
+    closedir(directory)
+  }
+  rmdir(path)
+}

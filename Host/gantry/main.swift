@@ -1,1 +1,3 @@
-print("gantry")
+import GantryCLI
+
+GantryCommand.runMain()
