@@ -362,7 +362,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// Carries the running chain to its end: the forward pass from `fromRank`, then feedback, first-in
   /// first-out, each followed by another forward pass.
   func finishChain(fromRank: Int, _ header: UnsafePointer<gantry_header>, sampled: Bool) {
-    if !sampled { trace.beginLate(header) }
+    if !sampled, trace.beginLate(header) { traceEarlier(header, upToRank: fromRank) }
     forward(fromRank: fromRank)
     var rounds = 0
     while feedbackHead < feedbackTail {
@@ -426,6 +426,49 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       node: node, header: UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self),
       outputs: UInt32(truncatingIfNeeded: written), failed: node.pointee.statistics.pointee.errors != errors)
     if written > 0 { traceOutputs(node, Int(written)) }
+  }
+
+  /// A chain that nobody had sampled is kept after all: what came before is written down now, from
+  /// the rows that still stand in the ports. Those hops have no time of their own.
+  private func traceEarlier(_ header: UnsafePointer<gantry_header>, upToRank rank: Int) {
+    guard ordinal != .max else { return }
+    for index in 0..<ingressCount {
+      for port in 0..<ingresses[index].portCount {
+        let buffer = ingresses[index].ports[port].buffer
+        guard Int(ordinal) < buffer.pointee.published else { continue }
+        trace.earlier(header, node: buffer.pointee.node, generation: 0, kind: .source)
+        trace.event(
+          buffer.pointee.rows + Int(ordinal) &* buffer.pointee.stride, stride: buffer.pointee.stride,
+          type: buffer.pointee.schema.pointee.type, isOutput: true)
+      }
+    }
+    for place in 0..<blockSlotCount { traceEarlierNode(nodes + Int(blockSlots[place])) }
+    for place in 0...min(rank, singleSlotCount - 1) { traceEarlierNode(nodes + Int(singleSlots[place])) }
+  }
+
+  private func traceEarlierNode(_ node: UnsafeMutablePointer<LaneNode>) {
+    for index in 0..<node.pointee.portCount {
+      let port = node.pointee.ports + index
+      for row in firstRow(port)..<port.pointee.published {
+        guard port.pointee.ordinals[row] == ordinal else { break }
+        let event = UnsafeRawPointer(port.pointee.rows + row &* port.pointee.stride)
+        trace.earlier(
+          event.assumingMemoryBound(to: gantry_header.self), node: node.pointee.index,
+          generation: node.pointee.generation, kind: .batch)
+        trace.event(event, stride: port.pointee.stride, type: port.pointee.schema.pointee.type, isOutput: true)
+      }
+    }
+  }
+
+  /// The first row of a port whose chain is not before the running one. Ordinals never decrease.
+  private func firstRow(_ port: UnsafeMutablePointer<PortBuffer>) -> Int {
+    var low = 0
+    var high = port.pointee.published
+    while low < high {
+      let middle = (low + high) / 2
+      if port.pointee.ordinals[middle] < ordinal { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 
   /// The events that the hop just recorded has written.

@@ -107,12 +107,24 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
   }
 
   /// A chain that was not sampled has caused something: it is timed from here on.
-  func beginLate(_ header: UnsafePointer<gantry_header>) {
-    guard mask != .max, !isOn else { return }
+  /// Returns whether what came before is worth writing down.
+  func beginLate(_ header: UnsafePointer<gantry_header>) -> Bool {
+    guard mask != .max, !isOn else { return false }
     isOn = true
     isLate = true
     isKept = true
     lastTicks = clinux_ticks()
+    return hops != nil
+  }
+
+  /// A hop that was not timed on its own.
+  func earlier(_ header: UnsafePointer<gantry_header>, node: Int32, generation: UInt32, kind: HopKind) {
+    guard let ring else { return }
+    ring.append(
+      HopRecord(
+        chain: header.pointee.chain, startNs: startNs + Int64(ns(lastTicks &- startTicks)), durationNs: 0,
+        node: UInt16(truncatingIfNeeded: node), origin: header.pointee.origin, hop: header.pointee.hop, kind: kind,
+        outputs: 1, generation: generation, eventNs: header.pointee.event_ns))
   }
 
   func endLate() {

@@ -60,6 +60,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   let gate: OrderGate
   private(set) var instances: [Instance] = []
   private(set) var readers: [Int: SourceReader] = [:]
+  private(set) var feeds: [Int: FeedReader] = [:]
   private(set) var artifacts: [ArtifactUse] = []
   private var contexts: [UnsafeMutablePointer<NodeContext>] = []
   private var laneNow: [UnsafeMutablePointer<Int64>] = []
@@ -68,12 +69,12 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   private var hopLogs: [HopLog] = []
   private var journal: JournalWriter?
   private var captureBuffers: [OutputCapture] = []
-  private let clock: TickClock
+  let clock: TickClock
   private let beganNs = clinux_monotonic_ns()
   private var startedNs: Int64 = 0
   private let stopRequested = Atomic<Bool>(false)
-  private let laneNames: [String]
-  private let laneOf: [Int]
+  let laneNames: [String]
+  let laneOf: [Int]
   private var isDismantled = false
 
   public init(
@@ -179,6 +180,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     do {
       try open()
       for index in graph.order.reversed() { try instances[index].start() }
+      if let folder, !hopLogs.isEmpty { try makeMeta(hasEnded: false).write(to: folder) }
       for lane in planner.lanes {
         let thread = LaneThread()
         threads.append(thread)
@@ -186,7 +188,10 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
         try thread.start(name: "lane:\(lane.name)", cpu: cpu) { lane.run() }
       }
       for script in scripts { try script.start() }
-      if scripts.isEmpty { for reader in readers.values { try reader.start() } }
+      if scripts.isEmpty {
+        for reader in readers.values { try reader.start() }
+        for feed in feeds.values { try feed.start() }
+      }
     } catch {
       requestStop()
       joinAll()
@@ -242,7 +247,9 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
 
   private func openSource(_ index: Int, _ bell: Bell, _ sources: inout LanePlanner.Sources) throws(GantryError) {
     let instance = instances[index]
-    guard let pull = instance.capability("gantry.pull/1", as: gantry_pull.self), pull.pointee.pull != nil else {
+    let pull = instance.capability("gantry.pull/1", as: gantry_pull.self).flatMap { $0.pointee.pull == nil ? nil : $0 }
+    let feed = instance.capability("gantry.feed/1", as: gantry_feed_source.self).flatMap { $0.pointee.run == nil ? nil : $0 }
+    guard pull != nil || feed != nil else {
       throw GantryError(
         "runtime.no-intake", "PLUGIN: source \(instance.name) offers neither gantry.pull/1 nor gantry.feed/1",
         at: graph.nodes[index].place)
@@ -254,6 +261,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     let origin = UInt16(sources.origins.count + 1)
     sources.origins[index] = origin
     sources.rings[index] = ring
+    guard let pull else { return try openFeed(index, feed!, ring, origin, strides) }
     if pull.pointee.cursor != nil, graph.clock == .replay { sources.replayable.insert(index) }
     let outputs = UnsafeMutablePointer<gantry_outputs>.allocate(capacity: 1)
     let ports = UnsafeMutablePointer<gantry_output>.allocate(capacity: max(strides.count, 1))
@@ -275,6 +283,22 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
         instance: instance.raw!, pull: pull, context: instance.context, outputs: outputs, strides: strides,
         origin: origin, blockSize: options.blockSize, clock: graph.clock == .live ? .live : .replay,
         name: instance.name, tag: instance.context.pointee.laneTag, firstChain: 1), ring: ring)
+  }
+
+  private func openFeed(
+    _ index: Int, _ feed: UnsafePointer<gantry_feed_source>, _ ring: BlockRing, _ origin: UInt16, _ strides: [Int]
+  ) throws(GantryError) {
+    let instance = instances[index]
+    guard graph.clock == .live || options.script != nil else {
+      throw GantryError(
+        "runtime.feed-needs-live", "source \(instance.name) is a feed, which runs with the live clock only",
+        at: graph.nodes[index].place, help: ["write `clock: live`, or replay a journal of it"])
+    }
+    feeds[index] = FeedReader(
+      FeedReader.Setup(
+        instance: instance.raw!, feed: feed, context: instance.context, strides: strides, origin: origin,
+        name: instance.name, tag: instance.context.pointee.laneTag, halts: graph.nodes[index].onError == .halt),
+      ring: ring, log: log)
   }
 
   private func keep(_ object: (sha256: String, bytes: [UInt8]), in writer: JournalWriter) throws(GantryError) {
@@ -353,6 +377,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     }
     for thread in threads { thread.join() }
     for script in scripts { script.join() }
+    for feed in feeds.values { feed.stopAndJoin() }
     for reader in readers.values {
       reader.ring.close()
       reader.join()
@@ -381,6 +406,11 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       failures.append(Diagnostic(.error, "runtime.journal-lost", "\(lost) records were not journaled"))
     }
     let summary = makeSummary(endedNs: endedNs)
+    if let folder, !hopLogs.isEmpty {
+      var meta = makeMeta(hasEnded: true)
+      meta.endedWallNs = clinux_wall_ns()
+      do throws(GantryError) { try meta.write(to: folder) } catch { failures += error.diagnostics }
+    }
     dismantle()
     if !failures.isEmpty { throw GantryError(failures, exit) }
     return summary
@@ -419,6 +449,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       seconds: Double(endedNs - startedNs) / 1e9, startSeconds: Double(startedNs - beganNs) / 1e9,
       laneCPUSeconds: planner.lanes.reduce(0) { $0 + Double($1.cpuNs.load(ordering: .relaxed)) / 1e9 },
       helperCPUSeconds: readers.values.reduce(0) { $0 + Double($1.cpuTimeNs) / 1e9 }
+        + feeds.values.reduce(0) { $0 + Double($1.cpuTimeNs) / 1e9 }
         + Double(journal?.statistics.threadCpuNs ?? 0) / 1e9,
       chainP50Ns: chain.percentile(0.5), chainP99Ns: chain.percentile(0.99), residentBytes: clinux_resident_bytes(),
       lostLogLines: log.lostLines, wasStopped: stopRequested.load(ordering: .relaxed))

@@ -17,8 +17,8 @@ typedef struct gantry_feed {
   void *context;
 
   /// Hands over `count` events of one port, with `event_ns` set, and their arena. They are copied
-  /// into the edge's queue; receive_ns is stamped here. A full queue blocks, drops or conflates as
-  /// the graph says.
+  /// into the lane's ring; receive_ns is stamped here. A full ring blocks: a graph that would rather
+  /// drop puts a `queue:` on the edge that leads on.
   ///
   /// Thread:  [feed]
   /// Errors:  GANTRY_GONE once the instance is to stop: return from run

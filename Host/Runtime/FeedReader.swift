@@ -1,0 +1,156 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import Synchronization
+
+/// The thread of a feed source (`gantry.feed/1`): runs the plugin's `run` and copies what it emits
+/// into the lane's ring. A full ring blocks the feed.
+///
+/// A feed that fails is run again after a pause that doubles up to a minute, unless its node's
+/// on_error is halt. One that ends with GANTRY_END ends its ingress.
+final class FeedReader: @unchecked Sendable {  // set up before start; then its thread's, but for the atomics
+  struct Setup {
+    var instance: OpaquePointer
+    var feed: UnsafePointer<gantry_feed_source>
+    var context: UnsafeMutablePointer<NodeContext>
+    var strides: [Int]
+    var origin: UInt16
+    var name: String
+    var tag: UInt64
+    var halts: Bool
+  }
+
+  let ring: BlockRing
+  private let setup: Setup
+  private let log: LogRing
+  private let thread = LaneThread()
+  private let stopping = Atomic<UInt32>(0)
+  private let cpuNs = Atomic<Int64>(0)
+  private var chain: UInt64 = 1
+  private static let firstPauseNs: Int64 = 1_000_000_000
+  private static let longestPauseNs: Int64 = 60_000_000_000
+
+  init(_ setup: Setup, ring: BlockRing, log: LogRing) {
+    self.setup = setup
+    self.ring = ring
+    self.log = log
+  }
+
+  func start() throws(GantryError) {
+    try thread.start(name: "feed:\(setup.name)") { [self] in
+      clinux_set_thread_tag(setup.tag)
+      run()
+      cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
+    }
+  }
+
+  var cpuTimeNs: Int64 { cpuNs.load(ordering: .relaxed) }
+
+  /// Makes `emit` and `wait` answer GANTRY_GONE and waits for the thread's end.
+  func stopAndJoin() {
+    stopping.store(1, ordering: .sequentiallyConsistent)
+    wake(stopping)
+    ring.close()
+    thread.join()
+  }
+
+  private var isStopping: Bool { stopping.load(ordering: .acquiring) != 0 }
+
+  private func run() {
+    var feed = gantry_feed()
+    feed.size = UInt32(MemoryLayout<gantry_feed>.size)
+    feed.context = Unmanaged.passUnretained(self).toOpaque()
+    feed.emit = { feed, port, events, count, arena in
+      guard let context = feed?.pointee.context, let events else { return GANTRY_MISUSE }
+      return Unmanaged<FeedReader>.fromOpaque(context)._withUnsafeGuaranteedRef {
+        $0.emit(Int(port), events, Int(count), arena)
+      }
+    }
+    feed.wait = { feed, due in
+      guard let context = feed?.pointee.context else { return GANTRY_MISUSE }
+      return Unmanaged<FeedReader>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.sleep(until: due) }
+    }
+    var pauseNs = FeedReader.firstPauseNs
+    while !isStopping {
+      setup.context.pointee.failLength = 0
+      let before = chain
+      let status = setup.feed.pointee.run(setup.instance, &feed)
+      if isStopping || status == GANTRY_GONE { return }
+      if status == GANTRY_END || status == GANTRY_OK { return end(GANTRY_END) }
+      if setup.halts { return end(status) }
+      if chain != before { pauseNs = FeedReader.firstPauseNs }
+      say(status, pauseNs)
+      if sleep(until: clinux_wall_ns() + pauseNs) != GANTRY_OK { return }
+      pauseNs = min(pauseNs * 2, FeedReader.longestPauseNs)
+    }
+  }
+
+  private func say(_ status: gantry_status, _ pauseNs: Int64) {
+    let reason = setup.context.pointee.failLength > 0
+      ? String(decoding: UnsafeBufferPointer(start: setup.context.pointee.failText, count: setup.context.pointee.failLength), as: UTF8.self)
+      : "PLUGIN gave no reason"
+    var text = "the feed failed: \(reason) (\(statusName(status))); again in \(pauseNs / 1_000_000_000) s"
+    text.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) {
+        log.write(
+          node: setup.context.pointee.node, severity: LogLine.Severity.warning.rawValue, chain: 0,
+          gantry_string(data: $0.baseAddress, length: UInt64($0.count)))
+      }
+    }
+  }
+
+  private func end(_ status: gantry_status) {
+    guard let block = ring.acquire() else { return }
+    block.pointee.count = 0
+    block.pointee.port = 0
+    block.pointee.arenaCount = 0
+    block.pointee.status = status
+    ring.publish()
+  }
+
+  private func emit(_ port: Int, _ events: UnsafeRawPointer, _ count: Int, _ arena: gantry_bytes) -> gantry_status {
+    guard clinux_thread_tag() == setup.tag, setup.strides.indices.contains(port) else { return GANTRY_MISUSE }
+    guard arena.length <= UInt64(ring.arenaCapacity) else { return GANTRY_FULL }
+    let stride = setup.strides[port]
+    var done = 0
+    while done < count {
+      if isStopping { return GANTRY_GONE }
+      guard let block = ring.acquire() else { return GANTRY_GONE }
+      let part = min(count - done, ring.rowCapacity)
+      UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: events + done * stride, byteCount: part * stride)
+      if let data = arena.data, arena.length > 0 {
+        UnsafeMutableRawPointer(block.pointee.arena).copyMemory(from: data, byteCount: Int(arena.length))
+      }
+      block.pointee.arenaCount = Int(arena.length)
+      block.pointee.port = port
+      block.pointee.count = part
+      block.pointee.status = GANTRY_OK
+      block.pointee.isTimer = false
+      let nowNs = clinux_wall_ns()
+      var row = UnsafeMutableRawPointer(block.pointee.rows)
+      for _ in 0..<part {
+        let header = row.assumingMemoryBound(to: gantry_header.self)
+        if header.pointee.event_ns == 0 { header.pointee.event_ns = nowNs }
+        header.pointee.receive_ns = nowNs
+        header.pointee.chain = chain
+        header.pointee.origin = setup.origin
+        header.pointee.hop = 0
+        chain &+= 1
+        row += stride
+      }
+      ring.publish()
+      done += part
+    }
+    return isStopping ? GANTRY_GONE : GANTRY_OK
+  }
+
+  private func sleep(until dueNs: Int64) -> gantry_status {
+    while !isStopping {
+      let left = dueNs - clinux_wall_ns()
+      if left <= 0 { return GANTRY_OK }
+      wait(stopping, while: 0, timeoutNs: left)
+    }
+    return GANTRY_GONE
+  }
+}
