@@ -17,9 +17,10 @@ extension Diagnostic {
       let margin = String(repeating: " ", count: max(5, number.count + 3))
       if !place.excerpt.isEmpty {
         let pad = String(repeating: " ", count: margin.count - number.count)
-        lines.append(pad + paint(number, .cyan) + " | " + place.excerpt)
-        let offset = String(repeating: " ", count: max(place.column - 1, 0))
-        let carets = String(repeating: "^", count: place.length)
+        let (excerpt, column, length) = place.window
+        lines.append(pad + paint(number, .cyan) + " | " + excerpt)
+        let offset = String(repeating: " ", count: column - 1)
+        let carets = String(repeating: "^", count: length)
         lines.append(margin + " | " + offset + paint(carets, tint, bold: true) + " " + text)
       } else {
         lines.append(margin + " " + text)
@@ -31,6 +32,30 @@ extension Diagnostic {
     }
     return lines.joined(separator: "\n")
   }
+}
+
+extension Place {
+  /// The part of a long line around the place, with the column and length in it.
+  var window: (excerpt: String, column: Int, length: Int) {
+    let widthMax = 160
+    let line = Array(excerpt.unicodeScalars)
+    let column = max(column, 1)
+    guard line.count > widthMax else { return (excerpt, column, length) }
+    // A third of the width before the place, the rest from it on.
+    let start = min(max(0, column - 1 - widthMax / 3), line.count)
+    let end = min(start + widthMax, line.count)
+    var shown = String.UnicodeScalarView(line[start..<end])
+    let before = start > 0 ? "..." : ""
+    if end < line.count { shown.append(contentsOf: "...".unicodeScalars) }
+    return (before + String(shown), column - start + before.count, max(1, min(length, end - column + 1)))
+  }
+}
+
+/// A text as it may be quoted in a sentence: one line, at most 40 characters of it.
+public func quoted(_ text: String) -> String {
+  var shown = String.UnicodeScalarView()
+  for scalar in text.unicodeScalars.prefix(40) { shown.append(scalar.properties.generalCategory == .control ? " " : scalar) }
+  return "'" + String(shown) + (text.unicodeScalars.dropFirst(40).isEmpty ? "" : "...") + "'"
 }
 
 /// Colours for terminals; does nothing when disabled.
@@ -50,10 +75,13 @@ public struct Paint: Sendable {
 
 /// Finds the name that a mistyped one probably meant: the nearest by edit distance, if it is near.
 public func nearest(to wrong: String, among names: some Sequence<String>) -> String? {
+  // Nobody mistypes a name this long; the distance takes time and memory with the square of it.
+  guard wrong.utf8.count <= 100 else { return nil }
   let limit = max(1, wrong.count / 3)
+  let letters = Array(wrong.lowercased().unicodeScalars)
   var best: (distance: Int, name: String)?
-  for name in names {
-    let distance = editDistance(Array(wrong.lowercased().unicodeScalars), Array(name.lowercased().unicodeScalars))
+  for name in names where abs(name.utf8.count - wrong.utf8.count) <= limit * 4 {
+    let distance = editDistance(letters, Array(name.lowercased().unicodeScalars))
     if distance <= limit, distance < (best?.distance ?? .max) { best = (distance, name) }
   }
   return best?.name

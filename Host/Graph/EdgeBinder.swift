@@ -18,15 +18,29 @@ struct BoundNode {
 /// and all of them, seen from any other.
 struct EdgeBinder {
   let report: GraphReport
+  /// What all nodes offer, for remedies.
+  private let outputs: [(title: String, port: String, type: EventType)]
+
+  init(report: GraphReport, nodes: [BoundNode]) {
+    self.report = report
+    outputs = nodes.flatMap { node in (node.plugin?.outputs ?? []).map { (node.draft.title, $0.name, $0.type) } }
+  }
 
   func bind(_ nodes: inout [BoundNode]) {
     let names = NodeNames(nodes.map(\.draft))
+    var total = 0
     for index in nodes.indices {
-      for from in nodes[index].draft.from { bind(from, into: index, &nodes, names) }
-      if nodes[index].edges.count > GraphLimits.edgesPerNode {
-        report.error(.tooMany, "\(nodes[index].draft.title) has \(nodes[index].edges.count) edges; the limit is \(GraphLimits.edgesPerNode)", at: nodes[index].draft.fromPlace)
+      for from in nodes[index].draft.from {
+        bind(from, into: index, &nodes, names)
+        let count = nodes[index].edges.count
+        guard count > GraphLimits.edgesPerNode || total + count > GraphLimits.edges else { continue }
+        let limit = count > GraphLimits.edgesPerNode ? "\(GraphLimits.edgesPerNode) edges end at one node" : "\(GraphLimits.edges) edges are in the graph"
+        report.error(.tooMany, "with this more than \(limit)", at: from.reference.place)
+        nodes[index].hasBrokenEdge = true
+        break
       }
-      checkInputs(nodes[index], nodes)
+      total += nodes[index].edges.count
+      checkInputs(nodes[index])
     }
   }
 
@@ -37,9 +51,11 @@ struct EdgeBinder {
       nodes[index].hasBrokenEdge = true
       return
     }
-    for source in found.nodes {
+    for source in found.nodes where nodes[index].edges.count <= GraphLimits.edgesPerNode {
       if source == index, !isFeedback {
-        report.error(.selfReference, "\(nodes[index].draft.title) takes from itself", at: from.reference.place, help: ["name another node, or mark the edge as feedback: \(text)~"])
+        report.error(
+          .selfReference, "\(nodes[index].draft.title) takes from itself", at: from.reference.place,
+          help: ["name another node, or mark the edge as feedback: \(text)~"])
         nodes[index].hasBrokenEdge = true
         continue
       }
@@ -51,7 +67,9 @@ struct EdgeBinder {
     }
   }
 
-  private func edge(_ from: FromDraft, port: String?, source: BoundNode, sourceIndex: Int, into node: BoundNode, _ isFeedback: Bool) -> Edge? {
+  private func edge(_ from: FromDraft, port: String?, source: BoundNode, sourceIndex: Int, into node: BoundNode, _ isFeedback: Bool)
+    -> Edge?
+  {
     guard let producer = source.plugin, let consumer = node.plugin else { return nil }
     let place = from.reference.place
     // The input, where it is named.
@@ -59,7 +77,7 @@ struct EdgeBinder {
     if let name = from.port {
       guard let input = consumer.inputs.firstIndex(where: { $0.name == name.text }) else {
         let names = consumer.inputs.map(\.name)
-        report.error(.unknownPort, "\(node.draft.title) takes: \(listed(names, none: "nothing"))", at: name.place, help: [didYouMean(name.text, names)])
+        report.error(.unknownPort, "\(node.draft.title) takes: \(listed(names, none: "nothing"))", at: name.place, help: [report.didYouMean(name.text, names)])
         return nil
       }
       inputs = [input]
@@ -75,7 +93,7 @@ struct EdgeBinder {
         let names = producer.outputs.map(\.name)
         report.error(
           .unknownPort, "\(source.draft.title) offers: \(listed(names, none: "nothing"))", at: place,
-          help: [didYouMean(port, names) { "\(source.draft.title).\($0)" }])
+          help: [report.didYouMean(port, names) { "\(source.draft.title).\($0)" }])
         return nil
       }
       outputs = [output]
@@ -102,27 +120,35 @@ struct EdgeBinder {
     } else {
       let offers = outputs.map { describe(producer.outputs[$0]) }
       let takes = inputs.map { describe(consumer.inputs[$0]) }
-      report.error(.portType, "\(source.draft.title) offers \(listed(offers)); \(node.draft.title) takes \(listed(takes))", at: place)
+      let better = Set(inputs.map { consumer.inputs[$0].type })
+      report.error(
+        .portType, "\(source.draft.title) offers \(listed(offers)); \(node.draft.title) takes \(listed(takes))", at: place,
+        help: [wouldDo(for: node) { better.contains($0) }])
     }
     return nil
   }
 
   private func describe(_ port: PortDescription) -> String { port.name == port.type.name ? port.name : "\(port.name) (\(port.type.name))" }
 
+  /// The outputs of other nodes that have a type the node wants.
+  private func wouldDo(for node: BoundNode, _ wants: (EventType) -> Bool) -> String? {
+    guard !report.isFull else { return nil }
+    var offers: [String] = []
+    for output in outputs where output.title != node.draft.title && wants(output.type) {
+      let name = "\(output.title).\(output.port)"
+      if offers.last != name { offers.append(name) }
+    }
+    return offers.isEmpty ? nil : "these would do: \(listed(offers))"
+  }
+
   /// Every input that is not optional has an edge.
-  private func checkInputs(_ node: BoundNode, _ nodes: [BoundNode]) {
+  private func checkInputs(_ node: BoundNode) {
     guard let plugin = node.plugin, !node.hasBrokenEdge, !node.draft.isIncomplete else { return }
     for (index, port) in plugin.inputs.enumerated() where !port.isOptional && !node.edges.contains(where: { $0.toPort == index }) {
-      var offers: [String] = []
-      for other in nodes where other.draft.name != node.draft.name {
-        for output in other.plugin?.outputs ?? [] where output.type == port.type || port.type == .any {
-          let name = "\(other.draft.title).\(output.name)"
-          if !offers.contains(name) { offers.append(name) }
-        }
-      }
       report.error(
-        .missingInput, "\(node.draft.title)'s input \(port.name) (\(port.type.name)) is not connected", at: node.draft.fromPlace?.firstColumn ?? node.draft.place,
-        help: [offers.isEmpty ? "no node offers \(port.type.name): add one that does" : "these would do: \(listed(offers))"])
+        .missingInput, "\(node.draft.title)'s input \(port.name) (\(port.type.name)) is not connected",
+        at: node.draft.fromPlace?.firstColumn ?? node.draft.place,
+        help: [wouldDo(for: node) { $0 == port.type || port.type == .any } ?? "no node offers \(port.type.name): add one that does"])
     }
   }
 }

@@ -20,11 +20,12 @@ struct ForEach {
           report.error(.emptyValue, "for_each: instruments, and the graph has none", at: node.forEach?.first?.place, help: ["add `instruments:`"])
         }
       }
-      result += items.isEmpty ? [node] : items.map { copy(of: node, for: $0.text) }
-      if result.count > GraphLimits.nodes {
-        report.error(.tooMany, "for_each makes more than \(GraphLimits.nodes) nodes", at: node.place)
-        return Array(result.prefix(GraphLimits.nodes))
+      let copied = node.parameters.reduce(0) { $0 + $1.value.count } * items.count
+      if copied > ManifestLimits.nodes || result.count + items.count > GraphLimits.nodes {
+        report.error(.tooMany, "for_each makes more than \(GraphLimits.nodes) nodes or \(ManifestLimits.nodes) values", at: node.place)
+        items = Array(items.prefix(1))
       }
+      result += items.isEmpty ? [node] : items.map { copy(of: node, for: $0.text) }
     }
     return result
   }

@@ -87,7 +87,8 @@ public enum GraphBuilder {
   private static func checkProfiles(_ root: ManifestNode, _ file: String, _ options: GraphOptions, _ report: GraphReport) {
     guard let profiles = root["profiles"] else { return }
     guard let entries = profiles.entries else {
-      report.error(.wrongShape, "profiles is a mapping of names to changes, this is \(profiles.shape)", at: profiles.place, help: ["write NAME: { clock: live } under it"])
+      report.error(
+        .wrongShape, "profiles is a mapping of names to changes, this is \(profiles.shape)", at: profiles.place, help: ["write NAME: { clock: live } under it"])
       return
     }
     let paths = PathResolver(file: file, options: options)
@@ -110,7 +111,7 @@ public enum GraphBuilder {
     var plugins = PluginBinder(report: report, catalog: catalog)
     var bound: [BoundNode] = []
     for node in nodes { bound.append(BoundNode(draft: node, plugin: node.plugin.flatMap { plugins.description($0) })) }
-    EdgeBinder(report: report).bind(&bound)
+    EdgeBinder(report: report, nodes: bound).bind(&bound)
     return assemble(file, draft, bound, paths, options, report)
   }
 
@@ -129,14 +130,14 @@ public enum GraphBuilder {
       lanes.append(graph.lanes.firstIndex(of: lane) ?? 0)
     }
     if graph.lanes.count > GraphLimits.lanes {
-      report.error(.tooMany, "the graph has \(graph.lanes.count) lanes; the limit is \(GraphLimits.lanes)", at: nodes.last { $0.draft.lane != nil }?.draft.lane?.place)
+      report.error(
+        .tooMany, "the graph has \(graph.lanes.count) lanes; the limit is \(GraphLimits.lanes)", at: nodes.last { $0.draft.lane != nil }?.draft.lane?.place)
     }
 
     let names = NodeNames(nodes.map(\.draft))
     let checks = GraphChecks(report: report, nodes: nodes)
     graph.order = checks.order()
     checks.feedback()
-    checks.uses()
     checks.grants()
     checks.queues(lanes)
     checks.laneCycles(lanes, names: graph.lanes)
@@ -181,13 +182,15 @@ public enum GraphBuilder {
       made.trace = node.draft.trace
       graph.nodes.append(made)
     }
+    checks.uses()
     return graph
   }
 
   /// Those of the instruments in their order, then the rest of `currencies:`.
   private static func currencies(_ draft: GraphDraft) -> [Currency] {
     var result: [Currency] = []
-    for code in draft.instruments.flatMap({ [$0.quote, $0.base] }) + draft.currencies.map(\.code) where !result.contains(where: { $0.code == code }) {
+    var seen: Set<String> = []
+    for code in draft.instruments.flatMap({ [$0.quote, $0.base] }) + draft.currencies.map(\.code) where seen.insert(code).inserted {
       result.append(draft.currencies.first { $0.code == code } ?? Currency(code: code, digits: Currency.standardDigits(code)))
     }
     return result

@@ -63,11 +63,14 @@ extension GraphChecks {
     }
   }
 
-  /// The first node at or after `start` with an edge into an order port.
+  /// The first node with an edge into an order port that what `start` gets can lead to.
   private func orderPort(from start: Int) -> Int? {
-    ([start] + reachable(from: start).sorted()).first { index in
+    let after = reachable(from: start)
+    return ([start] + nodes.indices.filter { after[$0] && $0 != start }).first { index in
       guard let plugin = nodes[index].plugin else { return false }
-      return nodes[index].edges.contains { plugin.inputs[$0.toPort].type == .order && (index == start || $0.fromNode == start || reachable(from: start).contains($0.fromNode)) }
+      return nodes[index].edges.contains {
+        plugin.inputs[$0.toPort].type == .order && (index == start || $0.fromNode == start || after[$0.fromNode])
+      }
     }
   }
 
@@ -128,8 +131,10 @@ extension GraphChecks {
       report.error(.badFallback, "\(node.draft.title) cannot stand in for itself", at: word.place, help: ["name another node"])
       return nil
     }
-    if reachable(from: index).contains(other) {
-      report.error(.badFallback, "\(title(other)) takes from \(node.draft.title), so it cannot stand in for it", at: word.place, help: ["name a node that works without \(node.draft.title)"])
+    if reachable(from: index)[other] {
+      report.error(
+        .badFallback, "\(title(other)) takes from \(node.draft.title), so it cannot stand in for it", at: word.place,
+        help: ["name a node that works without \(node.draft.title)"])
       return nil
     }
     guard let plugin = node.plugin, let otherPlugin = nodes[other].plugin else { return nil }

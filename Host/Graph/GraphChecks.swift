@@ -32,66 +32,69 @@ struct GraphChecks {
         if waiting[consumer.node] == 0 { ready.push(consumer.node) }
       }
     }
-    if order.count < nodes.count { reportCycles(among: Set(waiting.indices.filter { waiting[$0] > 0 })) }
+    if order.count < nodes.count { reportCycles() }
     return order
   }
 
-  /// One cycle for each knot of nodes, the one through its first node in the file.
-  private func reportCycles(among stuck: Set<Int>) {
+  /// One cycle for each knot of nodes, the shortest through its first node in the file.
+  private func reportCycles() {
+    let knots = StronglyConnected(count: nodes.count) { node in
+      consumers[node].filter { !nodes[$0.node].edges[$0.edge].isFeedback }.map(\.node)
+    }
     var reported: Set<Int> = []
-    for start in stuck.sorted() where !reported.contains(start) {
-      guard let cycle = shortestCycle(through: start, among: stuck) else { continue }
-      if cycle.contains(where: reported.contains) { continue }
-      reported.formUnion(cycle)
+    for start in nodes.indices where knots.sizes[knots.component[start]] > 1 && reported.insert(knots.component[start]).inserted {
+      let cycle = shortestCycle(through: start) { knots.areOnOneCycle(start, $0) }
       let path = (cycle + [cycle[0]]).map(title).joined(separator: " -> ")
       // The edge that goes back in the file is the one to mark.
       let pairs = zip(cycle, cycle.dropFirst() + [cycle[0]])
       let (from, to) = pairs.max { $0.0 - $0.1 < $1.0 - $1.1 } ?? (start, start)
       let edge = nodes[to].edges.first { $0.fromNode == from && !$0.isFeedback }
       let written = nodes[to].draft.from.first { $0.reference.place == edge?.place }?.reference.text ?? title(from)
-      report.error(.cycle, "these nodes wait for each other: \(path)", at: edge?.place, help: ["mark the edge that goes back as feedback: \(written)~"])
+      report.error(
+        .cycle, "these nodes wait for each other: \(path)", at: edge?.place, help: ["mark the edge that goes back as feedback: \(written)~"])
     }
   }
 
-  private func shortestCycle(through start: Int, among stuck: Set<Int>) -> [Int]? {
+  private func shortestCycle(through start: Int, _ isInKnot: (Int) -> Bool) -> [Int] {
     var previous: [Int: Int] = [:]
     var queue = [start]
     var head = 0
     while head < queue.count {
       let node = queue[head]
       head += 1
-      for consumer in consumers[node] where stuck.contains(consumer.node) && !nodes[consumer.node].edges[consumer.edge].isFeedback {
+      for consumer in consumers[node] where isInKnot(consumer.node) && !nodes[consumer.node].edges[consumer.edge].isFeedback {
         if consumer.node == start {
           var cycle = [node]
-          while let before = previous[cycle[0]] { cycle.insert(before, at: 0) }
-          return cycle
+          while let before = previous[cycle[cycle.count - 1]] { cycle.append(before) }
+          return cycle.reversed()
         }
-        if consumer.node != start, previous[consumer.node] == nil {
+        if previous[consumer.node] == nil {
           previous[consumer.node] = node
           queue.append(consumer.node)
         }
       }
     }
-    return nil
+    return [start]
   }
 
   /// Everything that `start` leads to, itself only when a cycle leads back.
-  func reachable(from start: Int) -> Set<Int> {
-    var seen: Set<Int> = []
+  func reachable(from start: Int) -> [Bool] {
+    var seen = [Bool](repeating: false, count: nodes.count)
     var stack = [start]
     while let node = stack.popLast() {
-      for consumer in consumers[node] where seen.insert(consumer.node).inserted { stack.append(consumer.node) }
+      for consumer in consumers[node] where !seen[consumer.node] {
+        seen[consumer.node] = true
+        stack.append(consumer.node)
+      }
     }
     return seen
   }
 
   /// `~` only where it closes a cycle.
   func feedback() {
-    var reach: [Int: Set<Int>] = [:]
+    let knots = StronglyConnected(count: nodes.count) { consumers[$0].map(\.node) }
     for (index, node) in nodes.enumerated() {
-      for edge in node.edges where edge.isFeedback && edge.fromNode != index {
-        if reach[index] == nil { reach[index] = reachable(from: index) }
-        if reach[index]?.contains(edge.fromNode) == true { continue }
+      for edge in node.edges where edge.isFeedback && !knots.areOnOneCycle(edge.fromNode, index) {
         report.warning(
           .needlessFeedback, "\(title(edge.fromNode)) does not depend on \(title(index)), so this edge closes no cycle", at: edge.place,
           help: ["remove the ~, and the event arrives in the forward pass"])
@@ -101,9 +104,11 @@ struct GraphChecks {
 
   /// Nodes that do nothing anybody sees.
   func uses() {
-    guard nodes.allSatisfy({ $0.plugin != nil && !$0.hasBrokenEdge && !$0.draft.isIncomplete }) else { return }
+    // A node without a use is often one whose user has a mistake.
+    guard !report.hasErrors else { return }
     if !nodes.isEmpty, !nodes.contains(where: { $0.plugin?.kind == .source || $0.plugin?.usesTimers == true }) {
-      report.warning(.noSource, "the graph has no source, so nothing will happen", at: nodes[0].draft.place, help: ["add a node with a source as its plugin, as synthetic"])
+      report.warning(
+        .noSource, "the graph has no source, so nothing will happen", at: nodes[0].draft.place, help: ["add a node with a source as its plugin, as synthetic"])
     }
     for (index, node) in nodes.enumerated() where consumers[index].isEmpty {
       guard let plugin = node.plugin, !plugin.outputs.isEmpty, plugin.effects == .none else { continue }
@@ -113,7 +118,9 @@ struct GraphChecks {
         return false
       }
       if !isFallback {
-        report.warning(.unusedNode, "no node takes what \(node.draft.title) offers: \(listed(plugin.outputs.map(\.name)))", at: node.draft.place, help: ["name it in a `from:`, or remove it"])
+        report.warning(
+          .unusedNode, "no node takes what \(node.draft.title) offers: \(listed(plugin.outputs.map(\.name)))", at: node.draft.place,
+          help: ["name it in a `from:`, or remove it"])
       }
     }
   }

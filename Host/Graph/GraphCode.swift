@@ -32,6 +32,7 @@ public enum GraphCode: String, Sendable, CaseIterable {
   case unknownPlugin = "graph.unknown-plugin"
   case badRequirement = "graph.bad-requirement"
   case pluginVersion = "graph.plugin-version"
+  /// What refuses it has a code of its own; this one says which node is hit.
   case pluginRefused = "graph.plugin-refused"
   case unknownParameter = "graph.unknown-parameter"
   case missingParameter = "graph.missing-parameter"
@@ -79,7 +80,8 @@ public enum GraphLimits {
   public static let instruments = 4_096
   public static let lanes = 64
   public static let edgesPerNode = 1_024
+  public static let edges = 65_536
   public static let nameLength = 64
   /// Mistakes shown for one file.
-  public static let diagnostics = 200
+  public static let diagnostics = 100
 }

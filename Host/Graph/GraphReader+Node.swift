@@ -10,8 +10,9 @@ extension GraphReader {
   func node(_ entry: ManifestEntry) -> NodeDraft {
     let name = Word(text: entry.key.text, place: entry.key.place)
     var draft = NodeDraft(name: name.text, place: name.place)
-    checkName(name, "node")
-    guard let mapping = MappingReader(entry.value, "a node", keys: Self.nodeKeys, example: "\(name.text): { plugin: ID }", report: report) else {
+    // Too long a name is cut, so that no sentence about the node repeats it whole.
+    if !checkName(name, "node") { draft.name = String(name.text.unicodeScalars.prefix(GraphLimits.nameLength)) + "..." }
+    guard let mapping = MappingReader(entry.value, "a node", keys: Self.nodeKeys, example: "\(draft.name): { plugin: ID }", report: report) else {
       draft.isIncomplete = true
       return draft
     }
@@ -19,14 +20,18 @@ extension GraphReader {
     if draft.plugin == nil {
       draft.isIncomplete = true
       if mapping["plugin"] == nil, !isPartial {
-        report.error(.missingKey, "node \(name.text) has no plugin", at: name.place, help: ["add `plugin: ID`; `gantry plugin list` shows what is installed"])
+        report.error(.missingKey, "node \(draft.name) has no plugin", at: name.place, help: ["add `plugin: ID`; `gantry plugin list` shows what is installed"])
       }
     }
     if let node = mapping.value("from") { from(node, &draft) }
     if let node = mapping.value("params") { params(node, &draft) }
     if let lane = mapping.word("lane") {
       draft.lane = lane
-      if lane.text != "${each}", !lane.text.utf8.allSatisfy({ Self.isNameByte($0 | 0x20) }) || lane.text.utf8.count > GraphLimits.nameLength {
+      // What stands for an item has been checked with the items.
+      let text = lane.text.replacing("${each}", with: "")
+      if text.isEmpty && lane.text != "${each}" || !text.utf8.allSatisfy({ Self.isNameByte($0) || (0x41...0x5A).contains($0) })
+        || text.utf8.count > GraphLimits.nameLength
+      {
         report.error(.badName, "\(quoted(lane.text)) is no lane name: it has letters, digits, - and _", at: lane.place)
       }
     }
@@ -46,7 +51,7 @@ extension GraphReader {
     if let entries = node.entries {
       for entry in entries {
         let port = Word(text: entry.key.text, place: entry.key.place)
-        draft.from += report.words(entry.value, "input \(port.text)", example: "\(port.text): NODE.PORT").map { FromDraft(port: port, reference: $0) }
+        draft.from += report.words(entry.value, "this input", example: "INPUT: NODE.PORT").map { FromDraft(port: port, reference: $0) }
       }
       return
     }
@@ -54,7 +59,9 @@ extension GraphReader {
       for item in items {
         // `[{ quotes: ticks }]` is the mapping form inside a list by mistake, and can only mean this.
         if item.entries != nil {
-          report.error(.wrongShape, "an item of from is NODE or NODE.PORT, this is a mapping", at: item.place, help: ["to name the input ports write from: { INPUT: NODE.PORT }, without [ ]"])
+          report.error(
+            .wrongShape, "an item of from is NODE or NODE.PORT, this is a mapping", at: item.place,
+            help: ["to name the input ports write from: { INPUT: NODE.PORT }, without [ ]"])
           draft.isIncomplete = true
         } else if let word = report.word(item, "an item of from") {
           draft.from.append(FromDraft(port: nil, reference: word))
@@ -89,7 +96,9 @@ extension GraphReader {
     }
     if items.isEmpty {
       draft.isIncomplete = true
-      if node.sequence?.isEmpty == true { report.error(.emptyValue, "for_each lists nothing", at: node.place, help: ["write for_each: [EURUSD, NZDUSD], or for_each: instruments for all"]) }
+      if node.sequence?.isEmpty == true {
+        report.error(.emptyValue, "for_each lists nothing", at: node.place, help: ["write for_each: [EURUSD, NZDUSD], or for_each: instruments for all"])
+      }
     }
     draft.forEach = items
   }
@@ -98,7 +107,7 @@ extension GraphReader {
     let names = PluginDescription.Need.allCases.map(\.rawValue)
     return report.words(node, "grant", example: "grant: [network]").compactMap { word in
       guard let need = PluginDescription.Need(rawValue: word.text) else {
-        report.error(.badChoice, "grant may list \(listed(names)), not \(quoted(word.text))", at: word.place, help: [didYouMean(word.text, names)])
+        report.error(.badChoice, "grant may list \(listed(names)), not \(quoted(word.text))", at: word.place, help: [report.didYouMean(word.text, names)])
         return nil
       }
       return (need, word.place)

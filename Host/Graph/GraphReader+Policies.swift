@@ -31,7 +31,7 @@ extension GraphReader {
       let isFallback = word.text.hasPrefix("fallback")
       report.error(
         .badChoice, "on_error may be skip, halt or { fallback: NODE }, not \(quoted(word.text))", at: word.place,
-        help: [isFallback ? "write \(example)" : didYouMean(word.text, ["skip", "halt"])])
+        help: [isFallback ? "write \(example)" : report.didYouMean(word.text, ["skip", "halt"])])
       return nil
     }
   }
@@ -55,7 +55,9 @@ extension GraphReader {
     swap.canary = mapping["canary"].flatMap { canary($0) }
     if let when = mapping.word("when") {
       swap.whenFlat = when.text == "flat"
-      if when.text != "flat" { report.error(.badChoice, "when may be flat, not \(quoted(when.text))", at: when.place, help: [didYouMean(when.text, ["flat"])]) }
+      if when.text != "flat" {
+        report.error(.badChoice, "when may be flat, not \(quoted(when.text))", at: when.place, help: [report.didYouMean(when.text, ["flat"])])
+      }
     }
     if let timeout = mapping.word("timeout") {
       swap.timeoutNs = parseDuration(timeout.text)
@@ -79,7 +81,8 @@ extension GraphReader {
       return nil
     }
     guard share > 0, share <= 1 else {
-      report.error(.outOfRange, "canary is \(text); it may be above 0 to 100%", at: node.place, help: [share > 1 && !text.hasSuffix("%") ? "did you mean \(text)%?" : nil])
+      report.error(
+        .outOfRange, "canary is \(text); it may be above 0 to 100%", at: node.place, help: [share > 1 && !text.hasSuffix("%") ? "did you mean \(text)%?" : nil])
       return nil
     }
     return share

@@ -20,7 +20,9 @@ extension GraphReader {
   }
 
   private func test(_ node: ManifestNode) -> TestDraft? {
-    guard let mapping = MappingReader(node, "a test", keys: ["name", "given", "expect"], example: "`- name: WHAT SHOULD HAPPEN`", report: report) else { return nil }
+    guard let mapping = MappingReader(node, "a test", keys: ["name", "given", "expect"], example: "`- name: WHAT SHOULD HAPPEN`", report: report) else {
+      return nil
+    }
     var test = TestDraft(name: "", place: node.place)
     if let name = mapping.word("name") {
       test.name = name.text
@@ -31,10 +33,11 @@ extension GraphReader {
     if let given = mapping.value("given") {
       if let entries = given.entries {
         test.given = entries.compactMap { entry in
-          report.word(entry.value, "given \(entry.key.text)").map { (Word(text: entry.key.text, place: entry.key.place), $0) }
+          report.word(entry.value, "the file of \(quoted(entry.key.text))").map { (Word(text: entry.key.text, place: entry.key.place), $0) }
         }
       } else {
-        report.error(.wrongShape, "given is a mapping of sources to files, this is \(given.shape)", at: given.place, help: ["write given: { SOURCE: FILE.csv }"])
+        report.error(
+          .wrongShape, "given is a mapping of sources to files, this is \(given.shape)", at: given.place, help: ["write given: { SOURCE: FILE.csv }"])
       }
     }
     guard let expect = mapping.value("expect") else {
@@ -44,12 +47,16 @@ extension GraphReader {
       return test
     }
     guard let entries = expect.entries else {
-      report.error(.wrongShape, "expect is a mapping of ports to events, this is \(expect.shape)", at: expect.place, help: ["write expect: { NODE.PORT: [ { FIELD: VALUE } ] }"])
+      report.error(
+        .wrongShape, "expect is a mapping of ports to events, this is \(expect.shape)", at: expect.place,
+        help: ["write expect: { NODE.PORT: [ { FIELD: VALUE } ] }"])
       return test
     }
     for entry in entries {
       guard let events = entry.value.sequence else {
-        report.error(.wrongShape, "what \(entry.key.text) gives is a list of events, this is \(entry.value.shape)", at: entry.value.place, help: ["write [ { FIELD: VALUE } ], or [] for no event"])
+        report.error(
+          .wrongShape, "what \(quoted(entry.key.text)) gives is a list of events, this is \(entry.value.shape)", at: entry.value.place,
+          help: ["write [ { FIELD: VALUE } ], or [] for no event"])
         continue
       }
       let fields = events.compactMap { event -> [ManifestEntry]? in
@@ -57,7 +64,7 @@ extension GraphReader {
           report.error(.wrongShape, "an event is a mapping of fields, this is \(event.shape)", at: event.place, help: ["write { FIELD: VALUE }"])
           return nil
         }
-        return entries.filter { report.word($0.value, $0.key.text) != nil }
+        return entries.filter { report.word($0.value, quoted($0.key.text)) != nil }
       }
       test.expect.append((Word(text: entry.key.text, place: entry.key.place), fields))
     }

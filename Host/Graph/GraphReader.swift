@@ -16,7 +16,10 @@ struct GraphReader {
 
   func draft(_ root: ManifestNode) -> GraphDraft {
     var draft = GraphDraft()
-    guard let file = MappingReader(root, isPartial ? "a profile" : "a graph file", keys: isPartial ? Self.profileKeys : Self.keys, example: "`graph: NAME` and `nodes:` with a node under it", report: report)
+    guard
+      let file = MappingReader(
+        root, isPartial ? "a profile" : "a graph file", keys: isPartial ? Self.profileKeys : Self.keys,
+        example: "`graph: NAME` and `nodes:` with a node under it", report: report)
     else { return draft }
 
     if let name = file.word("graph") {
@@ -45,7 +48,8 @@ struct GraphReader {
 
   func plugins(_ node: ManifestNode) -> PluginsDraft {
     var draft = PluginsDraft()
-    guard let mapping = MappingReader(node, "plugins", keys: ["path", "trust", "lock"], example: "plugins: { path: [FOLDER], trust: manifest }", report: report)
+    guard
+      let mapping = MappingReader(node, "plugins", keys: ["path", "trust", "lock"], example: "plugins: { path: [FOLDER], trust: manifest }", report: report)
     else { return draft }
     if let path = mapping.value("path") {
       draft.path = report.words(path, "path", example: "path: [FOLDER]").map { paths.absolute($0) }
@@ -55,17 +59,17 @@ struct GraphReader {
     return draft
   }
 
-  /// `all`, `off` or `1/N`.
+  /// `all`, `none` or `1/N`. (`off` is a boolean to many YAML readers.)
   func trace(_ node: ManifestNode) -> TraceShare? {
     guard let word = report.word(node, "trace") else { return nil }
     switch word.text {
     case "all": return .all
-    case "off": return .off
+    case "none": return .off
     default:
       if word.text.hasPrefix("1/"), let share = Int(word.text.dropFirst(2)), (1...1_000_000).contains(share) {
         return share == 1 ? .all : .one(in: share)
       }
-      report.error(.badChoice, "trace may be off, all or a share as 1/16, not \(quoted(word.text))", at: word.place)
+      report.error(.badChoice, "trace may be none, all or a share as 1/16, not \(quoted(word.text))", at: word.place)
       return nil
     }
   }
@@ -73,16 +77,20 @@ struct GraphReader {
   private func currencies(_ node: ManifestNode?) -> [Currency] {
     guard let node else { return [] }
     guard let entries = node.entries else {
-      report.error(.wrongShape, "currencies is a mapping of codes to digits, this is \(node.shape)", at: node.place, help: ["write currencies: { USD: 2, JPY: 0 }"])
+      report.error(
+        .wrongShape, "currencies is a mapping of codes to digits, this is \(node.shape)", at: node.place, help: ["write currencies: { USD: 2, JPY: 0 }"])
       return []
     }
     return entries.compactMap { entry in
       guard InstrumentReader.isCurrencyCode(entry.key.text) else {
-        report.error(.badName, "\(quoted(entry.key.text)) is no currency code", at: entry.key.place, help: ["a code has 3 to 8 upper-case letters and digits, as USD"])
+        report.error(
+          .badName, "\(quoted(entry.key.text)) is no currency code", at: entry.key.place, help: ["a code has 3 to 8 upper-case letters and digits, as USD"])
         return nil
       }
       guard let digits = entry.value.integer else {
-        report.error(.badType, "the digits of \(entry.key.text) are a whole number, this is \(entry.value.said)", at: entry.value.place, help: ["write \(entry.key.text): 2"])
+        report.error(
+          .badType, "the digits of \(entry.key.text) are a whole number, this is \(entry.value.said)", at: entry.value.place,
+          help: ["write \(entry.key.text): 2"])
         return nil
       }
       guard (0...12).contains(digits) else {
@@ -95,7 +103,8 @@ struct GraphReader {
 
   private func nodes(_ node: ManifestNode) -> [NodeDraft] {
     guard let entries = node.entries else {
-      report.error(.wrongShape, "nodes is a mapping of names to nodes, this is \(node.shape)", at: node.place, help: ["write `NAME: { plugin: ID, from: NODE }` under it"])
+      report.error(
+        .wrongShape, "nodes is a mapping of names to nodes, this is \(node.shape)", at: node.place, help: ["write `NAME: { plugin: ID, from: NODE }` under it"])
       return []
     }
     if entries.isEmpty, !isPartial {
@@ -109,7 +118,8 @@ struct GraphReader {
   }
 
   /// Lower-case letters, digits, dashes and underscores, beginning with a letter.
-  func checkName(_ name: Word, _ what: String) {
+  @discardableResult
+  func checkName(_ name: Word, _ what: String) -> Bool {
     let isGood = name.text.utf8.allSatisfy { Self.isNameByte($0) } && name.text.utf8.first.map { (0x61...0x7A).contains($0) } ?? false
     if !isGood {
       let lowered = String(name.text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") ? $0 : "-" })
@@ -119,7 +129,9 @@ struct GraphReader {
         help: [suggestion.isEmpty || suggestion.count > 40 ? nil : "write \(suggestion)"])
     } else if name.text.utf8.count > GraphLimits.nameLength {
       report.error(.badName, "this name has \(name.text.utf8.count) letters; the limit is \(GraphLimits.nameLength)", at: name.place)
+      return false
     }
+    return name.text.utf8.count <= GraphLimits.nameLength
   }
 
   static func isNameByte(_ byte: UInt8) -> Bool {

@@ -8,12 +8,22 @@ final class GraphReport {
 
   var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
 
+  /// More than will be shown: no need for remedies any more.
+  var isFull: Bool { diagnostics.count > GraphLimits.diagnostics }
+
   func error(_ code: GraphCode, _ text: String, at place: Place?, help: [String?] = []) {
     diagnostics.append(Diagnostic(.error, code.rawValue, text, at: place, help: help.compactMap { $0 }))
   }
 
   func warning(_ code: GraphCode, _ text: String, at place: Place?, help: [String?] = []) {
     diagnostics.append(Diagnostic(.warning, code.rawValue, text, at: place, help: help.compactMap { $0 }))
+  }
+
+  /// `did you mean X?`, when something is near. No longer looked for once there are more mistakes
+  /// than are shown.
+  func didYouMean(_ wrong: String, _ names: some Sequence<String>, _ form: (String) -> String = { $0 }) -> String? {
+    guard !isFull else { return nil }
+    return nearest(to: wrong, among: names).map { "did you mean \(form($0))?" }
   }
 
   func add(_ more: [Diagnostic]) { diagnostics += more }
@@ -41,7 +51,10 @@ final class GraphReport {
       // The errors among the rest must still fail the check.
       let severity: Diagnostic.Severity = unique.dropFirst(kept.count).contains { $0.severity == .error } ? .error : .warning
       unique = Array(kept)
-      unique.append(Diagnostic(severity, GraphCode.tooMany.rawValue, "there are \(rest) more mistakes; they are shown when these are mended", at: Place(file: file, line: 1, column: 1)))
+      unique.append(
+        Diagnostic(
+          severity, GraphCode.tooMany.rawValue, "there are \(rest) more mistakes; they are shown when these are mended",
+          at: Place(file: file, line: 1, column: 1)))
     }
     return secrets.isEmpty ? unique : unique.map(masked)
   }
@@ -60,20 +73,9 @@ final class GraphReport {
   }
 }
 
-/// `did you mean X?`, when something is near.
-func didYouMean(_ wrong: String, _ names: some Sequence<String>, _ form: (String) -> String = { $0 }) -> String? {
-  nearest(to: wrong, among: names).map { "did you mean \(form($0))?" }
-}
-
 /// "a, b, c", cut where it would be too long to help.
 func listed(_ names: some Sequence<String>, none: String = "none") -> String {
   let all = Array(names)
   if all.isEmpty { return none }
   return all.count <= 24 ? all.joined(separator: ", ") : all.prefix(24).joined(separator: ", ") + ", and \(all.count - 24) more"
-}
-
-/// A text as it may be quoted in a sentence: one line, not too long.
-func quoted(_ text: String) -> String {
-  let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-  return "'" + String(String.UnicodeScalarView(scalars.prefix(40))) + (scalars.count > 40 ? "..." : "") + "'"
 }

@@ -26,7 +26,8 @@ struct GraphSets {
     let targets = nodes.indices.filter { nodes[$0].name == name || nodes[$0].template == name }
     guard !targets.isEmpty else {
       let names = nodes.flatMap { [$0.name, $0.template].compactMap { $0 } }
-      report.error(.unknownNode, "there is no node \(quoted(name)); there are: \(listed(nodes.map(\.title)))", at: namePlace, help: [didYouMean(name, names)])
+      report.error(
+        .unknownNode, "there is no node \(quoted(name)); there are: \(listed(nodes.map(\.title)))", at: namePlace, help: [report.didYouMean(name, names)])
       return
     }
     let keyPlace = place(of: set, from: set[...dot].unicodeScalars.count, to: start - 1)
@@ -51,17 +52,21 @@ struct GraphSets {
     }
     // Parsed behind as many spaces as stand before it, so that its columns are those of the argument.
     let (tree, diagnostics) = ManifestParser.parse(bytes: Array((String(repeating: " ", count: start) + text).utf8), file: Self.file)
-    report.add(diagnostics.map { diagnostic in
-      var copy = diagnostic
-      copy.place = Place(file: Self.file, line: 1, column: diagnostic.place?.column ?? start + 1, length: diagnostic.place?.length ?? 1, excerpt: place.excerpt)
-      return copy
-    })
+    report.add(
+      diagnostics.map { diagnostic in
+        var copy = diagnostic
+        copy.place = Place(
+          file: Self.file, line: 1, column: diagnostic.place?.column ?? start + 1, length: diagnostic.place?.length ?? 1, excerpt: place.excerpt)
+        return copy
+      })
     guard let items = tree?.sequence else { return ManifestNode(.scalar(ManifestScalar(text: text, style: .quoted)), at: place) }
-    return ManifestNode(.sequence(items.map { item in
-      var copy = item
-      copy.place.excerpt = place.excerpt
-      return copy
-    }), at: place)
+    return ManifestNode(
+      .sequence(
+        items.map { item in
+          var copy = item
+          copy.place.excerpt = place.excerpt
+          return copy
+        }), at: place)
   }
 
   private func place(of set: String, from start: Int, to end: Int) -> Place {

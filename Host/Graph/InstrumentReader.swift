@@ -17,7 +17,9 @@ struct InstrumentReader {
   /// Also false when some could not be read.
   func instruments(_ node: ManifestNode) -> ([Instrument], isComplete: Bool) {
     guard var entries = node.entries else {
-      report.error(.wrongShape, "instruments is a mapping of symbols, this is \(node.shape)", at: node.place, help: ["write EURUSD: { tick: 0.00001 } under it, or file: FILE.yaml"])
+      report.error(
+        .wrongShape, "instruments is a mapping of symbols, this is \(node.shape)", at: node.place,
+        help: ["write EURUSD: { tick: 0.00001 } under it, or file: FILE.yaml"])
       return ([], false)
     }
     var isComplete = true
@@ -48,7 +50,8 @@ struct InstrumentReader {
       report.add(diagnostics)
       guard let tree else { return nil }
       guard let entries = tree.entries else {
-        report.error(.wrongShape, "a file of instruments is a mapping of symbols, this is \(tree.shape)", at: tree.place, help: ["write EURUSD: { tick: 0.00001 }"])
+        report.error(
+          .wrongShape, "a file of instruments is a mapping of symbols, this is \(tree.shape)", at: tree.place, help: ["write EURUSD: { tick: 0.00001 }"])
         return nil
       }
       return entries
@@ -61,7 +64,9 @@ struct InstrumentReader {
       report.error(.badName, "\(quoted(symbol)) is no symbol", at: entry.key.place, help: ["a symbol has letters, digits, dots, - and _, at most 32"])
       return nil
     }
-    guard let mapping = MappingReader(entry.value, "an instrument", keys: Self.keys, example: "\(symbol): { tick: 0.00001 }", report: report) else { return nil }
+    guard let mapping = MappingReader(entry.value, "an instrument", keys: Self.keys, example: "\(symbol): { tick: 0.00001 }", report: report) else {
+      return nil
+    }
     var isGood = true
     func required(_ key: String, _ example: String) {
       guard !isPartial else { return }
@@ -75,7 +80,9 @@ struct InstrumentReader {
     if quote == nil { required("quote", "USD") }
     for (key, word) in [("base", base), ("quote", quote)] {
       if let word, !Self.isCurrencyCode(word.text) {
-        report.error(.badInstrument, "\(key) is a currency code, this is \(quoted(word.text))", at: word.place, help: ["a code has 3 to 8 upper-case letters and digits, as USD"])
+        report.error(
+          .badInstrument, "\(key) is a currency code, this is \(quoted(word.text))", at: word.place,
+          help: ["a code has 3 to 8 upper-case letters and digits, as USD"])
         isGood = false
       }
     }

@@ -19,7 +19,7 @@ struct MappingReader {
     for entry in entries where !keys.contains(entry.key.text) {
       report.error(
         .unknownKey, "\(what) has no key \(quoted(entry.key.text)); it may have: \(listed(keys))", at: entry.key.place,
-        help: [didYouMean(entry.key.text, keys)])
+        help: [report.didYouMean(entry.key.text, keys)])
     }
   }
 
@@ -81,7 +81,8 @@ struct MappingReader {
       let names = choices.map(\.rawValue)
       guard let text = report.word(node, key)?.text else { return nil }
       guard let choice = choices.first(where: { $0.rawValue == text }) else {
-        report.error(.badChoice, "\(key) may be \(names.joined(separator: " or ")), not \(quoted(text))", at: node.place, help: [didYouMean(text, names)])
+        report.error(
+          .badChoice, "\(key) may be \(names.joined(separator: " or ")), not \(quoted(text))", at: node.place, help: [report.didYouMean(text, names)])
         return nil
       }
       return choice

@@ -5,19 +5,18 @@ struct NodeNames {
   private let nodes: [NodeDraft]
   private var byName: [String: Int] = [:]
   private var byTemplate: [String: [Int]] = [:]
+  /// As the file has them.
+  let all: [String]
 
   init(_ nodes: [NodeDraft]) {
     self.nodes = nodes
+    var all: [String] = []
+    for node in nodes where all.last != node.title { all.append(node.title) }
+    self.all = all
     for (index, node) in nodes.enumerated() {
       byName[node.name] = index
       if let template = node.template { byTemplate[template, default: []].append(index) }
     }
-  }
-
-  var all: [String] {
-    var names: [String] = []
-    for node in nodes where names.last != node.title { names.append(node.title) }
-    return names
   }
 
   /// What `text` means, seen from `node`; nil, and reported, when it means nothing.
@@ -29,10 +28,10 @@ struct NodeNames {
       if let found = indices(of: name) { return narrowed(found, name, node, place, report).map { ($0, port) } }
       report.error(
         .unknownNode, "there is no node \(quoted(name)); there are: \(listed(all))", at: place,
-        help: [didYouMean(name, all) { "\($0).\(port)" }])
+        help: [report.didYouMean(name, all) { "\($0).\(port)" }])
       return nil
     }
-    report.error(.unknownNode, "there is no node \(quoted(text)); there are: \(listed(all))", at: place, help: [didYouMean(text, all)])
+    report.error(.unknownNode, "there is no node \(quoted(text)); there are: \(listed(all))", at: place, help: [report.didYouMean(text, all)])
     return nil
   }
 

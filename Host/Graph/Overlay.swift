@@ -14,7 +14,7 @@ enum Overlay {
       let names = profiles.map(\.key.text)
       report.error(
         .unknownProfile, "the file has no profile \(quoted(profile)); it has: \(listed(names))",
-        at: Place(file: file, line: 1, column: 1), help: [didYouMean(profile, names)])
+        at: Place(file: file, line: 1, column: 1), help: [report.didYouMean(profile, names)])
       return nil
     }
     // What a profile may not hold is reported where profiles are checked, and not applied.
@@ -27,17 +27,20 @@ enum Overlay {
     if path.count == 2, path[0] == "nodes", let old = base["plugin"]?.text, let new = over["plugin"]?.text, pluginID(old) != pluginID(new) {
       entries.removeAll { $0.key.text == "params" }
     }
+    var indices: [String: Int] = [:]
+    for (index, entry) in entries.enumerated() { indices[entry.key.text] = index }
+    var removed: Set<Int> = []
     for change in changes {
-      let index = entries.firstIndex { $0.key.text == change.key.text }
+      let index = indices[change.key.text]
       if change.value.isNull {
-        if let index { entries.remove(at: index) }
+        if let index { removed.insert(index) }
       } else if let index {
-        entries[index] = ManifestEntry(
-          key: entries[index].key, value: merged(entries[index].value, change.value, path: path + [change.key.text]))
+        entries[index].value = merged(entries[index].value, change.value, path: path + [change.key.text])
       } else {
         entries.append(change)
       }
     }
+    if !removed.isEmpty { entries = entries.indices.filter { !removed.contains($0) }.map { entries[$0] } }
     return ManifestNode(.mapping(entries), at: base.place)
   }
 

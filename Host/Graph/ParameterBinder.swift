@@ -13,7 +13,7 @@ struct ParameterBinder {
       let names = plugin.parameters.map(\.name)
       report.error(
         .unknownParameter, "\(plugin.id) has no parameter \(quoted(entry.key.text)); it has: \(listed(names))", at: entry.key.place,
-        help: [didYouMean(entry.key.text, names), "`gantry plugin inspect \(plugin.id)` explains them"])
+        help: [report.didYouMean(entry.key.text, names), "`gantry plugin inspect \(plugin.id)` explains them"])
     }
     var values: [ParameterValue] = []
     var places: [Place?] = []

@@ -46,7 +46,7 @@ extension ParameterReader {
   var range: String {
     var unit = parameter.unit.isEmpty ? "" : " " + parameter.unit
     switch parameter.kind {
-    case .duration: unit = "s"
+    case .duration: unit = ""
     case .texts, .numbers: unit = " items"
     default: break
     }
@@ -61,7 +61,19 @@ extension ParameterReader {
   }
 
   func written(_ value: Double) -> String {
+    // A century is the most that nanoseconds can say.
+    if parameter.kind == .duration { return value.magnitude < 3e9 ? durationText(Int64(value * 1e9)) : "\(value)s" }
     if let whole = Int64(exactly: value) { return String(whole) }
     return "\(value)"
   }
+}
+
+/// Nanoseconds as a graph file writes them, in the largest unit that needs no fraction.
+public func durationText(_ nanoseconds: Int64) -> String {
+  let units: [(String, Int64)] = [
+    ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000),
+  ]
+  guard nanoseconds != 0 else { return "0" }
+  let unit = units.first { nanoseconds % $0.1 == 0 } ?? ("ns", 1)
+  return "\(nanoseconds / unit.1)\(unit.0)"
 }

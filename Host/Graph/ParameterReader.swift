@@ -44,7 +44,9 @@ struct ParameterReader {
 
   func value(of node: ManifestNode) -> ParameterValue? {
     if parameter.kind != .secret, let text = node.text, SecretReference(text) != nil {
-      report.error(.secretMisplaced, "\(parameter.name) is no secret, so it cannot come from \(text)", at: node.place, help: ["write the value itself; --set changes it from the command line"])
+      report.error(
+        .secretMisplaced, "\(parameter.name) is no secret, so it cannot come from \(text)", at: node.place,
+        help: ["write the value itself; --set changes it from the command line"])
       return nil
     }
     switch parameter.kind {
@@ -83,7 +85,7 @@ struct ParameterReader {
       guard let index = parameter.choices.firstIndex(of: text) else {
         report.error(
           .badChoice, "\(parameter.name) may be \(parameter.choices.joined(separator: ", ")), not \(quoted(text))", at: place,
-          help: [didYouMean(text, parameter.choices)])
+          help: [report.didYouMean(text, parameter.choices)])
         return nil
       }
       return .choice(index: index, name: text)
@@ -118,13 +120,13 @@ struct ParameterReader {
       } else if !parameter.choices.isEmpty, !parameter.choices.contains(word.text) {
         report.error(
           .badChoice, "\(parameter.name) may list \(parameter.choices.joined(separator: ", ")), not \(quoted(word.text))", at: word.place,
-          help: [didYouMean(word.text, parameter.choices)])
+          help: [report.didYouMean(word.text, parameter.choices)])
         isGood = false
       } else {
         texts.append(word.text)
       }
     }
-    guard isGood, isInRange(Double(items.count), "\(items.count) items", at: node.place) else { return nil }
+    guard isGood, isInRange(Double(items.count), "a list of \(items.count)", at: node.place) else { return nil }
     return parameter.kind == .numbers ? .numbers(numbers) : .texts(texts)
   }
 
@@ -160,7 +162,8 @@ struct ParameterReader {
     switch paths.files.kind(absolute) {
     case .file: return .artifact(path: absolute)
     case nil: report.error(.noFile, "the file of \(parameter.name) is not there", at: place, help: ["it is looked for at \(absolute)"])
-    case .folder, .other: report.error(.noFile, "\(parameter.name) is a file, this is a folder or a device", at: place, help: ["it is looked for at \(absolute)"])
+    case .folder, .other:
+      report.error(.noFile, "\(parameter.name) is a file, this is a folder or a device", at: place, help: ["it is looked for at \(absolute)"])
     }
     return nil
   }
@@ -171,7 +174,7 @@ struct ParameterReader {
       let symbols = binder.instruments.map(\.symbol)
       report.error(
         .unknownInstrument, "the graph has no instrument \(quoted(text)); it has: \(listed(symbols))", at: place,
-        help: [didYouMean(text, symbols), "add it under `instruments:`"])
+        help: [report.didYouMean(text, symbols), "add it under `instruments:`"])
     }
     return nil
   }
@@ -187,7 +190,8 @@ struct ParameterReader {
   }
 
   private func wrong(_ text: String, at place: Place, _ help: String? = nil) -> ParameterValue? {
-    report.error(.badType, "\(parameter.name) is \(article), this is \(quoted(text))", at: place, help: [help ?? unitHint ?? "write `\(parameter.name): \(example)`"])
+    report.error(
+      .badType, "\(parameter.name) is \(article), this is \(quoted(text))", at: place, help: [help ?? unitHint ?? "write `\(parameter.name): \(example)`"])
     return nil
   }
 }

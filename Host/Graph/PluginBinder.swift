@@ -28,7 +28,9 @@ struct PluginBinder {
   private func lookUp(_ word: Word) -> PluginDescription? {
     let (id, text) = Self.parts(word.text)
     guard !id.isEmpty, id.utf8.allSatisfy({ GraphReader.isNameByte($0) }) else {
-      report.error(.badName, "\(quoted(id)) is no plugin id: it has lower-case letters, digits and dashes", at: word.place, help: [didYouMean(id, [id.lowercased()])])
+      report.error(
+        .badName, "\(quoted(id)) is no plugin id: it has lower-case letters, digits and dashes", at: word.place,
+        help: [report.didYouMean(id, [id.lowercased()])])
       return nil
     }
     let requirement = text.flatMap { VersionRequirement($0) }
@@ -49,13 +51,11 @@ struct PluginBinder {
     case .missing(let installed):
       report.error(
         .unknownPlugin, "no plugin \(quoted(id)) is installed; there are: \(listed(installed))", at: word.place,
-        help: [didYouMean(id, installed), installed.isEmpty ? "`plugins: { path: [FOLDER] }` says where plugins are" : nil])
+        help: [report.didYouMean(id, installed), installed.isEmpty ? "`plugins: { path: [FOLDER] }` says where plugins are" : nil])
       return nil
     case .refused(let reason):
-      var diagnostic = reason
-      // The node is where the mistake shows; where it is, its own text says.
-      diagnostic.place = diagnostic.place ?? word.place
-      report.add([diagnostic])
+      report.add([reason])
+      report.error(.pluginRefused, "\(id) is installed and cannot be used: \(reason.text)", at: word.place, help: reason.help)
       return nil
     }
   }

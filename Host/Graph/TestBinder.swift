@@ -13,7 +13,9 @@ struct TestBinder {
     for (name, path) in draft.given {
       guard let index = node(name) else { continue }
       if let plugin = nodes[index].plugin, plugin.kind != .source {
-        report.error(.badTest, "\(name.text) is no source, so a test cannot give its events", at: name.place, help: ["sources are: \(listed(nodes.filter { $0.plugin?.kind == .source }.map(\.draft.name)))"])
+        report.error(
+          .badTest, "\(quoted(name.text)) is no source, so a test cannot give its events", at: name.place,
+          help: ["sources are: \(listed(nodes.filter { $0.plugin?.kind == .source }.map(\.draft.name)))"])
         continue
       }
       let absolute = paths.absolute(path)
@@ -36,7 +38,9 @@ struct TestBinder {
         for entry in event {
           let known = EventFields.names(of: type)
           if let known, !known.contains(entry.key.text) {
-            report.error(.unknownField, "\(type.name) events have no field \(quoted(entry.key.text)); they have: \(listed(known))", at: entry.key.place, help: [didYouMean(entry.key.text, known)])
+            report.error(
+              .unknownField, "\(type.name) events have no field \(quoted(entry.key.text)); they have: \(listed(known))", at: entry.key.place,
+              help: [report.didYouMean(entry.key.text, known)])
           }
           fields[entry.key.text] = entry.value.text ?? ""
         }
@@ -64,7 +68,8 @@ struct TestBinder {
     }
     guard let index = names.firstIndex(of: name) else {
       let node = word.text.dropLast(name.count + 1)
-      report.error(.unknownPort, "\(node) offers: \(listed(names, none: "nothing"))", at: word.place, help: [didYouMean(name, names) { "\(node).\($0)" }])
+      report.error(
+        .unknownPort, "\(node) offers: \(listed(names, none: "nothing"))", at: word.place, help: [report.didYouMean(name, names) { "\(node).\($0)" }])
       return nil
     }
     return index

@@ -105,6 +105,15 @@ extension ManifestNode {
 
   public subscript(key: String) -> ManifestNode? { entries?.first { $0.key.text == key }?.value }
 
+  /// How many values it holds, itself included.
+  public var count: Int {
+    switch content {
+    case .scalar: 1
+    case .sequence(let items): items.reduce(1) { $0 + $1.count }
+    case .mapping(let entries): entries.reduce(1) { $0 + $1.value.count }
+    }
+  }
+
   /// What it is, in a sentence: "expected a list, this is a mapping".
   public var shape: String {
     switch content {

@@ -44,7 +44,9 @@ public enum ManifestParser {
           return Diagnostic(
             .error, ManifestCode.badCharacter.rawValue, "the character U+\(codePoint(scalar)) cannot stand in YAML text",
             at: source.place(ofByte: offset),
-            help: [scalar.value == 0 ? "this looks like a binary file; give a text file" : "remove it, or write it in double quotes as \"\\u\(codePoint(scalar))\""])
+            help: [
+              scalar.value == 0 ? "this looks like a binary file; give a text file" : "remove it, or write it in double quotes as \"\\u\(codePoint(scalar))\""
+            ])
         }
         offset += encoded.count
       }

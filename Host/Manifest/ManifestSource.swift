@@ -37,7 +37,9 @@ final class ManifestSource {
     let start = min(max(start, 0), scalarCount)
     let line = line(of: start)
     let excerpt = excerpt(of: line)
-    let column = start - lines[line].scalar + 1
+    var column = start - lines[line].scalar + 1
+    // Blanks at the end of a line are not shown: what is missing there is missing after the text.
+    if !excerpt.isEmpty { column = min(column, excerpt.unicodeScalars.count + 1) }
     let lineEnd = line + 1 < lines.count ? lines[line + 1].scalar : scalarCount
     var length = end - start
     if end > lineEnd - 1 {

@@ -134,15 +134,15 @@ struct ManifestTreeBuilder {
 
   private mutating func alias(_ name: String, at place: Place) -> Step {
     if openAnchors.contains(name) {
-      report(.aliasLoop, "*\(name) stands inside what &\(name) names", at: place, help: ["an alias can only repeat what is complete"])
-      return add(ManifestNode(text: "", at: place), count: 1, height: 0, anchor: nil)
+      report(.aliasLoop, "\(quoted("*" + name)) stands inside what it names", at: place, help: ["an alias can only repeat what is complete"])
+      return drop()
     }
     guard let anchor = anchors[name] else {
       let meant = nearest(to: name, among: anchors.keys.sorted())
       report(
-        .unknownAnchor, "nothing above is named &\(name)", at: place,
+        .unknownAnchor, "nothing above is named \(quoted("&" + name))", at: place,
         help: [meant.map { "did you mean *\($0)?" } ?? "a text that begins with * needs quotes"])
-      return add(ManifestNode(text: "", at: place), count: 1, height: 0, anchor: nil)
+      return drop()
     }
     aliasCount += anchor.count
     guard aliasCount <= ManifestLimits.aliasNodes else {
@@ -152,10 +152,21 @@ struct ManifestTreeBuilder {
       return .stop
     }
     guard stack.count + anchor.height <= ManifestLimits.depth else {
-      report(.tooDeep, "*\(name) makes this more than \(ManifestLimits.depth) levels deep", at: place, help: ["write it flatter"])
+      report(.tooDeep, "\(quoted("*" + name)) makes this more than \(ManifestLimits.depth) levels deep", at: place, help: ["write it flatter"])
       return .stop
     }
     return add(anchor.node, count: anchor.count, height: anchor.height, anchor: nil)
+  }
+
+  /// Goes on without a value that could not be had.
+  private mutating func drop() -> Step {
+    guard let top = stack.indices.last else { return .stop }
+    switch stack[top].slot {
+    case .item: break
+    case .key: stack[top].slot = .dropped
+    case .value, .dropped: stack[top].slot = .key
+    }
+    return .next
   }
 
   /// Puts a complete node where it belongs.
@@ -199,7 +210,7 @@ struct ManifestTreeBuilder {
       return .dropped
     }
     if let first = stack[frame].keys[scalar.text] {
-      report(.duplicateKey, "\(scalar.text) is here a second time; the first is in line \(first)", at: node.place, help: ["remove one of the two"])
+      report(.duplicateKey, "\(quoted(scalar.text)) is here a second time; the first is in line \(first)", at: node.place, help: ["remove one of the two"])
       return .dropped
     }
     stack[frame].keys[scalar.text] = node.place.line

@@ -53,14 +53,18 @@ struct SyntaxProblem {
     case "mapping values are not allowed in this context":
       return (
         "a colon is not expected here",
-        ["quote a value that holds `: `", "check that this line begins in the column of its neighbours", "a mapping inside a line needs braces: on_error: { fallback: NODE }"]
+        [
+          "quote a value that holds `: `", "check that this line begins in the column of its neighbours",
+          "a mapping inside a line needs braces: on_error: { fallback: NODE }",
+        ]
       )
     case "did not find expected key":
       return ("this does not line up with the keys above it", ["the block begun in \(begun) has its keys in another column"])
     case "could not find expected ':'": return ("a colon is missing after a key", ["write `key: value`; a long text needs quotes"])
     case "did not find expected ',' or ']'": return ("the list begun in \(begun) is not closed", ["add a comma between its items, or the closing ]"])
     case "did not find expected ',' or '}'": return ("the mapping begun in \(begun) is not closed", ["add a comma between its entries, or the closing }"])
-    case "did not find expected '-' indicator": return ("an item of the list begun in \(begun) should begin with - here", ["begin it with `- ` in the column of the others"])
+    case "did not find expected '-' indicator":
+      return ("an item of the list begun in \(begun) should begin with - here", ["begin it with `- ` in the column of the others"])
     case "block sequence entries are not allowed in this context": return ("a list cannot begin here", ["put the first `- ` on a line of its own"])
     case "found unexpected end of stream": return ("the quote opened in \(begun) is not closed", ["close it"])
     case "found unexpected document indicator": return ("--- or ... stands inside a quoted text", ["close the quote opened in \(begun)"])

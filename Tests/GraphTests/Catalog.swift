@@ -86,7 +86,9 @@ enum Catalog {
   static let all = [replay, synthetic, bars, indicators, linear, threshold, limits, paper, market, feed, log, broken]
 
   static func answer(_ id: String, _ requirement: String?) -> CatalogAnswer {
-    if id == "refused" { return .refused(Diagnostic(.error, "loader.no-entry", "librefused.so exports no gantry_plugin_entry", help: ["is it a gantry plugin?"])) }
+    if id == "refused" {
+      return .refused(Diagnostic(.error, "loader.no-entry", "librefused.so exports no gantry_plugin_entry", help: ["is it a gantry plugin?"]))
+    }
     return all.first { $0.id == id }.map { .found($0) } ?? .missing(installed: all.map(\.id).sorted())
   }
 
@@ -98,7 +100,9 @@ enum Catalog {
       "/house/graphs/notes.yaml": Array("- not\n- a mapping\n".utf8),
     ], workingDirectory: "/house")
 
-  static func build(_ text: String, profile: String? = nil, sets: [String] = [], file: String = "graphs/test.yaml") -> (graph: Graph?, diagnostics: [Diagnostic]) {
+  static func build(_ text: String, profile: String? = nil, sets: [String] = [], file: String = "graphs/test.yaml") -> (
+    graph: Graph?, diagnostics: [Diagnostic]
+  ) {
     GraphBuilder.build(file: file, text: text, catalog: answer, options: GraphOptions(profile: profile, sets: sets, files: files))
   }
 
