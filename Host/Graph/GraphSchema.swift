@@ -7,7 +7,7 @@ import GantryManifest
 /// It says what a schema can say. Whether names, ports and cycles are right is for `gantry check`.
 public enum GraphSchema {
   /// The schema's text; the same descriptions give the same text, in whatever order they come.
-  public static func text(plugins: [PluginDescription]) -> String {
+  public static func json(_ plugins: [PluginDescription]) -> String {
     let plugins = plugins.sorted { $0.id < $1.id }
     let schema = JSONText.object([
       ("$schema", .string("https://json-schema.org/draft/2020-12/schema")),

@@ -21,13 +21,13 @@ import Testing
   }
 
   @Test func `the same plugins give the same text in any order`() {
-    #expect(GraphSchema.text(plugins: Catalog.all) == GraphSchema.text(plugins: Catalog.all.reversed()))
+    #expect(GraphSchema.json(Catalog.all) == GraphSchema.json(Catalog.all.reversed()))
   }
 
   @Test func `the schema is JSON`() throws {
-    let object = try JSONSerialization.jsonObject(with: Data(GraphSchema.text(plugins: Catalog.all).utf8)) as? [String: Any]
+    let object = try JSONSerialization.jsonObject(with: Data(GraphSchema.json(Catalog.all).utf8)) as? [String: Any]
     #expect(object?["$defs"] != nil)
-    #expect(try JSONSerialization.jsonObject(with: Data(GraphSchema.text(plugins: []).utf8)) is [String: Any])
+    #expect(try JSONSerialization.jsonObject(with: Data(GraphSchema.json([]).utf8)) is [String: Any])
   }
 
   @Test(.enabled(if: python, "python3 with jsonschema and yaml is not here"))
@@ -35,7 +35,7 @@ import Testing
     let folder = FileManager.default.temporaryDirectory.appending(path: "gantry-schema-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    try GraphSchema.text(plugins: Catalog.all).write(to: folder.appending(path: "schema.json"), atomically: true, encoding: .utf8)
+    try GraphSchema.json(Catalog.all).write(to: folder.appending(path: "schema.json"), atomically: true, encoding: .utf8)
     let good = [
       Catalog.momentum, OverlayTests.text,
       EdgeTests.nodes(
