@@ -75,16 +75,10 @@ extension Lane {
         }
         length = 1
       }
-      let batch = node.pointee.batch
-      batch.pointee.port = input.pointee.port
-      batch.pointee.edge = input.pointee.edge
-      batch.pointee.type = source.pointee.schema.pointee.type
+      let batch = input.pointee.batch
       batch.pointee.count = UInt32(truncatingIfNeeded: length)
-      batch.pointee.stride = UInt32(truncatingIfNeeded: stride)
       batch.pointee.base = UnsafePointer(row)
-      batch.pointee.schema = UnsafePointer(source.pointee.schema)
-      batch.pointee.arena.data = UnsafePointer(source.pointee.arena)
-      batch.pointee.arena.length = source.pointee.output.pointee.arena_count
+      if input.pointee.hasArena { lendArena(batch, source) }
       let outputs = node.pointee.outputs
       outputs.pointee.consumed = UInt32(truncatingIfNeeded: length)
       node.pointee.statistics.pointee.calls &+= 1
@@ -104,7 +98,7 @@ extension Lane {
         if consumed >= length { consumed = length - 1 }
       }
       node.pointee.statistics.pointee.events &+= UInt64(consumed)
-      publish(node, row, stride, ordinals: source.pointee.ordinals + start, consumed: consumed)
+      publish(node, row, stride, ordinals: source.pointee.ordinals + start, count: length, consumed: consumed)
       if isFailed { return }
       start += consumed
       if status != GANTRY_OK, status != GANTRY_AGAIN {

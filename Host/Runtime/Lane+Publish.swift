@@ -11,9 +11,10 @@ extension Lane {
   /// - Parameters:
   ///   - base: the batch's first event
   ///   - ordinals: of the batch's events; nil when all belong to the running chain
+  ///   - batchCount: how many events the batch had
   func publish(
     _ node: UnsafeMutablePointer<LaneNode>, _ base: UnsafePointer<UInt8>, _ stride: Int,
-    ordinals: UnsafePointer<UInt32>?, consumed: Int
+    ordinals: UnsafePointer<UInt32>?, count batchCount: Int, consumed: Int
   ) {
     let outputs = node.pointee.outputs
     guard outputs.pointee.committed != 0 else { return }
@@ -31,25 +32,26 @@ extension Lane {
       var row = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped)
       let causes = output.pointee.cause.unsafelyUnwrapped
       let target = port.pointee.ordinals + port.pointee.published
+      let running = ordinal
       var last: UInt32 = 0
       var kept = 0
       while kept < count {
         let cause = causes[kept]
-        guard cause >= last else {
-          return broke(node, "named cause \(cause) after cause \(last); causes never decrease", code: "runtime.cause-decreased")
-        }
-        guard Int(cause) < consumed else {
-          if Int(cause) >= Int(node.pointee.batch.pointee.count) {
-            return broke(node, "named cause \(cause) in a batch of \(node.pointee.batch.pointee.count)", code: "runtime.cause-unknown")
+        if cause < last || Int(cause) >= consumed {
+          guard cause >= last else {
+            return broke(node, "named cause \(cause) after cause \(last); causes never decrease", code: "runtime.cause-decreased")
+          }
+          if Int(cause) >= batchCount {
+            return broke(node, "named cause \(cause) in a batch of \(batchCount)", code: "runtime.cause-unknown")
           }
           break
         }
         last = cause
-        let origin = UnsafeRawPointer(base + Int(cause) &* stride).assumingMemoryBound(to: gantry_header.self)
-        let header = row.assumingMemoryBound(to: gantry_header.self)
-        stamp(header, from: origin)
-        target[kept] = ordinals.map { $0[Int(cause)] } ?? ordinal
-        kept += 1
+        stamp(
+          row.assumingMemoryBound(to: gantry_header.self),
+          from: UnsafeRawPointer(base + Int(truncatingIfNeeded: cause) &* stride).assumingMemoryBound(to: gantry_header.self))
+        if let ordinals { target[kept] = ordinals[Int(truncatingIfNeeded: cause)] } else { target[kept] = running }
+        kept &+= 1
         row += rowStride
       }
       node.pointee.statistics.pointee.outputs &+= UInt64(kept)

@@ -43,7 +43,6 @@ extension Lane {
     timerHeader.pointee.origin = recorder.timerOrigin
     timerHeader.pointee.chain = recorder.nextTimerChain()
     ordinal = UInt32.max
-    node.pointee.batch.pointee.count = 1
   }
 
   /// Publishes what the node wrote without an input and carries that chain to its end.
@@ -52,7 +51,7 @@ extension Lane {
     if status != GANTRY_OK {
       failedOne(node, cause, status)
     } else {
-      publish(node, cause, 0, ordinals: nil, consumed: 1)
+      publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
     }
     if pendingRows != 0, !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
   }
@@ -84,7 +83,7 @@ extension Lane {
     let status = flush(node.pointee.instance, node.pointee.outputs)
     let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
     if status != GANTRY_OK { return failedOne(node, cause, status) }
-    publish(node, cause, 0, ordinals: nil, consumed: 1)
+    publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
     for place in 0..<blockSlotCount where !isFailed { runBlockNode(nodes + Int(blockSlots[place])) }
     if !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
     for slot in 0..<nodeCount {

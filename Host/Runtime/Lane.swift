@@ -490,33 +490,36 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
     input.pointee.cursor &+= 1
     if node.pointee.breaker.state != .closed, !admitsOne(node, row) { return }
-    let batch = node.pointee.batch
-    batch.pointee.port = input.pointee.port
-    batch.pointee.edge = input.pointee.edge
-    batch.pointee.type = source.pointee.schema.pointee.type
-    batch.pointee.count = 1
-    batch.pointee.stride = UInt32(truncatingIfNeeded: source.pointee.stride)
+    let batch = input.pointee.batch
     batch.pointee.base = UnsafePointer(row)
-    batch.pointee.schema = UnsafePointer(source.pointee.schema)
-    batch.pointee.arena.data = UnsafePointer(source.pointee.arena)
-    batch.pointee.arena.length = source.pointee.output.pointee.arena_count
+    if input.pointee.hasArena { lendArena(batch, source) }
     let outputs = node.pointee.outputs
     outputs.pointee.consumed = 1
-    node.pointee.statistics.pointee.calls &+= 1
-    node.pointee.statistics.pointee.events &+= 1
+    input.pointee.delivered &+= 1
     let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
     if status != GANTRY_OK || outputs.pointee.consumed != 1 {
       failedOne(node, row, status)
     } else if outputs.pointee.committed != 0 {
-      publish(node, row, source.pointee.stride, ordinals: nil, consumed: 1)
+      publish(node, row, source.pointee.stride, ordinals: nil, count: 1, consumed: 1)
     }
+  }
+
+  func lendArena(_ batch: UnsafeMutablePointer<gantry_batch>, _ source: UnsafeMutablePointer<PortBuffer>) {
+    batch.pointee.arena.data = UnsafePointer(source.pointee.arena)
+    batch.pointee.arena.length = source.pointee.output.pointee.arena_count
   }
 
   private func resetBlock(_ port: UnsafeMutablePointer<PortBuffer>) {
     port.pointee.published = 0
     for slot in 0..<nodeCount {
       let node = nodes + slot
-      for index in 0..<node.pointee.inputCount { node.pointee.inputs[index].cursor = 0 }
+      for index in 0..<node.pointee.inputCount {
+        let input = node.pointee.inputs + index
+        input.pointee.cursor = 0
+        node.pointee.statistics.pointee.calls &+= input.pointee.delivered
+        node.pointee.statistics.pointee.events &+= input.pointee.delivered
+        input.pointee.delivered = 0
+      }
       if !node.pointee.isSingle { resetPorts(node) }
     }
   }

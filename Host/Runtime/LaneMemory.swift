@@ -59,6 +59,12 @@ struct LaneInput {
   var isGate: Bool
   /// The source's rows live for a whole block, not only for a chain.
   var isBlockEdge: Bool
+  /// The events carry offsets into an arena.
+  var hasArena: Bool
+  /// Filled in once; a call sets `base` and, where needed, `count` and `arena`.
+  var batch: UnsafeMutablePointer<gantry_batch>
+  /// Single events delivered since the block began.
+  var delivered: UInt64
 }
 
 typealias OnBatch = @convention(c) (
@@ -70,7 +76,6 @@ struct LaneNode {
   var onBatch: OnBatch?
   var instance: OpaquePointer?
   var outputs: UnsafeMutablePointer<gantry_outputs>
-  var batch: UnsafeMutablePointer<gantry_batch>
   var inputs: UnsafeMutablePointer<LaneInput>
   var inputCount: Int
   var ports: UnsafeMutablePointer<PortBuffer>

@@ -86,7 +86,7 @@ final class LanePlanner {
         (nodes + slot).initialize(
           to: LaneNode(
             onBatch: instances[index].code.raw.pointee.on_batch, instance: instances[index].raw,
-            outputs: makeOutputs(index, instances[index], node: nodes + slot), batch: makeBatch(), inputs: inputs,
+            outputs: makeOutputs(index, instances[index], node: nodes + slot), inputs: inputs,
             inputCount: graph.nodes[index].inputs.count, ports: portsOf[index]!,
             portCount: graph.nodes[index].plugin.outputs.count, context: instances[index].context,
             plugin: instances[index].code.raw, breaker: Breaker(), statistics: statistics + index,
@@ -177,10 +177,16 @@ final class LanePlanner {
     return outputs
   }
 
-  private func makeBatch() -> UnsafeMutablePointer<gantry_batch> {
+  private func makeBatch(_ source: UnsafeMutablePointer<PortBuffer>, port: Int, edge: UInt32) -> UnsafeMutablePointer<gantry_batch> {
     let batch = allocate(1, of: gantry_batch.self)
     batch.initialize(to: gantry_batch())
     batch.pointee.size = UInt32(MemoryLayout<gantry_batch>.size)
+    batch.pointee.port = UInt32(port)
+    batch.pointee.edge = edge
+    batch.pointee.type = source.pointee.schema.pointee.type
+    batch.pointee.count = 1
+    batch.pointee.stride = UInt32(source.pointee.stride)
+    batch.pointee.schema = UnsafePointer(source.pointee.schema)
     return batch
   }
 
@@ -202,7 +208,9 @@ final class LanePlanner {
         to: LaneInput(
           source: source, cursor: 0, port: UInt32(edge.toPort), edge: number, isFeedback: edge.isFeedback && isLocal,
           isGate: node.plugin.kind == .broker && from.outputs[edge.fromPort].type == .order,
-          isBlockEdge: !isLocal || from.kind == .source || !single[edge.fromNode]))
+          isBlockEdge: !isLocal || from.kind == .source || !single[edge.fromNode],
+          hasArena: PortSchema.hasArena(from.outputs[edge.fromPort].type),
+          batch: makeBatch(source, port: edge.toPort, edge: number), delivered: 0))
     }
     return inputs
   }

@@ -143,7 +143,7 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
       header, node: node.pointee.index, kind: .batch, start: lastTicks, ticks: spent, inputs: 1, outputs: outputs,
       failed: failed, generation: node.pointee.generation)
     if failed { isKept = true }
-    lastTicks = clinux_ticks()
+    lastTicks = ticks
   }
 
   /// The ring that the running chain's records go to: chains that ordered or erred have their own.
