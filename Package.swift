@@ -31,7 +31,7 @@ let package = Package(
     hostModule("Loader", ["Base"], system: ["CGantry", "CLinux"], [.product(name: "Crypto", package: "swift-crypto")]),
     hostModule("Journal", ["Base"], system: ["CLinux", "CLZ4"], [.product(name: "Crypto", package: "swift-crypto")]),
     hostModule("Trace", ["Base"], system: ["CLinux"]),
-    hostModule("ChainStore", ["Base", "Trace"], [.product(name: "GRDB", package: "GRDB.swift")]),
+    hostModule("ChainStore", ["Base", "Trace"], system: ["CGantry"], [.product(name: "GRDB", package: "GRDB.swift")]),
     hostModule("Runtime", ["Base", "Graph", "Journal", "Trace"], system: ["CGantry", "CLinux"], settings: Settings.lane),
     hostModule(
       "CLI", ["Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"],
@@ -52,10 +52,10 @@ let package = Package(
       swiftSettings: Settings.strict),
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
     hostTests("Base"),
-    hostTests("ChainStore", ["Trace"], tools: ["gantry-chain"]),
+    hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),
     hostTests("Graph", ["Manifest"]),
-    hostTests("Journal", tools: ["journal-tool"]),
+    hostTests("Journal", with: ["journal-tool"]),
     hostTests("Loader"),
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"]),
@@ -135,10 +135,10 @@ func executable(_ name: String, _ modules: [String], _ products: [Target.Depende
     swiftSettings: Settings.strict)
 }
 
-/// `tools` are executables that the tests run.
-func hostTests(_ name: String, _ modules: [String] = [], tools: [String] = []) -> Target {
+/// `with` are C modules that the tests use and executables that they run.
+func hostTests(_ name: String, _ modules: [String] = [], with others: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + tools.map { .byName(name: $0) },
+    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + others.map { .byName(name: $0) },
     path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
 }
 

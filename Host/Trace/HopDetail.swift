@@ -30,6 +30,11 @@ public struct HopDetail: Sendable, Equatable {
   /// Of a note: its text; of an alias: the id from outside.
   public var text = ""
 
+  public init(kind: HopKind, chain: UInt64) {
+    self.kind = kind
+    self.chain = chain
+  }
+
   public static let keyBytesMax = 64
   public static let textBytesMax = 256
   public static let payloadBytesMax = 640

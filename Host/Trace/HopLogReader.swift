@@ -53,6 +53,9 @@ public final class HopLogReader {
     return pread(fd, &count, 8, 64) == 8 ? count : 0
   }
 
+  /// The oldest slot that can still be read.
+  public var oldest: UInt64 { Self.oldest(written, slotCount) }
+
   /// Slots from `number` on, at most `limit` of them. `first` is above `number` when older ones
   /// have been overwritten.
   func read(from number: UInt64, limit: Int) throws(GantryError) -> (first: UInt64, slots: [HopSlot]) {

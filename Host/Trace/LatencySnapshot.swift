@@ -1,5 +1,5 @@
 /// A histogram's counts at one moment, as a value: merged over lanes, asked for percentiles.
-public struct LatencySnapshot: Sendable, Equatable {
+public struct LatencySnapshot: Sendable, Equatable, Codable {
   /// One count a bucket of `LatencyHistogram`; empty when nothing was counted.
   public private(set) var counts: [UInt64] = []
   public private(set) var count: UInt64 = 0
@@ -32,6 +32,13 @@ public struct LatencySnapshot: Sendable, Equatable {
     for (bucket, number) in other.counts.enumerated() where number > 0 { add(number, toBucket: bucket) }
     sumNs &+= other.sumNs
     maxNs = max(maxNs, other.maxNs)
+  }
+
+  /// Counts one value, as `LatencyHistogram.record` does.
+  public mutating func record(_ ns: UInt64, count: UInt64 = 1) {
+    add(count, toBucket: LatencyHistogram.bucket(of: ns))
+    sumNs &+= ns &* count
+    maxNs = max(maxNs, ns)
   }
 
   mutating func add(_ number: UInt64, toBucket bucket: Int) {

@@ -10,14 +10,16 @@ public struct TraceMeta: Sendable, Equatable, Codable {
     public var plugin: String
     public var version: String
     public var lane: Int
-    /// Names of the nodes that feed it, feedback edges included, in the order of `from`.
+    /// Names of the nodes that feed it in the order of `from`, those of feedback edges with a `~` behind.
     public var inputs: [String]
+    /// The columns of its FEATURES output, if it has one.
+    public var columns: [String]?
     /// Of all its calls, once the run has ended.
     public var latency: Latency?
 
     public init(
       name: String, kind: PluginDescription.Kind, plugin: String, version: String, lane: Int = 0, inputs: [String] = [],
-      latency: Latency? = nil
+      columns: [String]? = nil, latency: Latency? = nil
     ) {
       self.name = name
       self.kind = kind
@@ -25,6 +27,7 @@ public struct TraceMeta: Sendable, Equatable, Codable {
       self.version = version
       self.lane = lane
       self.inputs = inputs
+      self.columns = columns
       self.latency = latency
     }
   }

@@ -1,1 +1,1 @@
-print("gantry-chain")
+GantryChain.runMain()
