@@ -42,6 +42,7 @@ public final class PluginHarness {
   private let converter: ParameterConverter
   private var chainsBegun: UInt64 = 0
   private var lastEventNs: Int64 = 0
+  private var lastPulledNs = Int64.min
 
   struct Edge {
     var port: Int
@@ -204,8 +205,8 @@ public final class PluginHarness {
     guard outputs.count <= max else { throw ContractViolation("pull gave \(outputs.count) events of at most \(max)") }
     guard Set(outputs.map(\.portIndex)).count <= 1 else { throw ContractViolation("one pull wrote to several ports") }
     for output in outputs {
-      if output.header.event_ns < lastEventNs { throw ContractViolation("a pulled event goes back in time") }
-      lastEventNs = output.header.event_ns
+      if output.header.event_ns < lastPulledNs { throw ContractViolation("a pulled event goes back in time") }
+      lastPulledNs = output.header.event_ns
     }
     return Pulled(outputs: outputs, isEnd: isEnd)
   }
