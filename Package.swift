@@ -158,7 +158,7 @@ func embeddedPlugin(_ id: String, kind: String, system: [String] = []) -> Plugin
     .target(
       name: moduleName(id), dependencies: ["CGantry", "GantrySDK"] + system.map { .byName(name: $0) },
       path: "Plugins/\(kind)/\(id)/Sources", swiftSettings: Settings.embedded, linkerSettings: Settings.pluginLinker),
-    tests: "Plugins/\(kind)/\(id)/Tests")
+    tests: "Plugins/\(kind)/\(id)/Tests", system: system)
 }
 
 /// A plugin in C11.
@@ -172,13 +172,13 @@ func cPlugin(_ id: String, kind: String) -> PluginTargets {
     tests: "Plugins/\(kind)/\(id)/Tests")
 }
 
-func plugin(_ id: String, _ target: Target, tests: String) -> PluginTargets {
+func plugin(_ id: String, _ target: Target, tests: String, system: [String] = []) -> PluginTargets {
   PluginTargets(
     product: .library(name: id, type: .dynamic, targets: [target.name]),
     targets: [
       target,
       .testTarget(
-        name: "\(target.name)Tests", dependencies: ["PluginHarness", "CGantry"], path: tests,
+        name: "\(target.name)Tests", dependencies: ["PluginHarness", "CGantry"] + system.map { .byName(name: $0) }, path: tests,
         swiftSettings: Settings.strict),
     ])
 }

@@ -13,28 +13,39 @@ enum Summary {
     }
   }
 
-  /// The plural of a fault.
-  static func plural(_ fault: RowFault) -> StaticString {
+  /// A fault, once or often.
+  private static func words(_ fault: RowFault, _ count: UInt64) -> StaticString {
     switch fault {
-    case .brokenLine: "broken lines"
-    case .fieldCount: "lines with the wrong number of fields"
-    case .badNumber: "rows with a bad number"
-    case .timeBackwards: "rows going back in time"
-    case .crossed: "crossed quotes"
+    case .brokenLine: words(count, "broken line", "broken lines")
+    case .fieldCount: words(count, "line with the wrong number of fields", "lines with the wrong number of fields")
+    case .badNumber: words(count, "row with a bad number", "rows with a bad number")
+    case .timeBackwards: words(count, "row going back in time", "rows going back in time")
+    case .crossed: words(count, "crossed quote", "crossed quotes")
     }
+  }
+
+  private static func words(_ count: UInt64, _ one: StaticString, _ many: StaticString) -> StaticString {
+    count == 1 ? one : many
   }
 
   /// One line about all rows read.
   static func text(_ counts: RowCounts, _ reader: borrowing RowReader, events: UInt64) -> Text {
-    let files: StaticString = reader.fileCount == 1 ? "file" : "files"
-    var text: Text = "read \(counts.rows) rows of \(reader.fileCount) \(files), gave out \(events) events"
+    let rowWords = words(counts.rows, "row", "rows")
+    let fileWords = words(UInt64(reader.fileCount), "file", "files")
+    let eventWords = words(events, "event", "events")
+    var text: Text = "read \(counts.rows) \(rowWords) of \(reader.fileCount) \(fileWords), gave out \(events) \(eventWords)"
     for index in 0..<RowFault.count {
-      guard let fault = RowFault(rawValue: index), counts.faults[index].count > 0 else { continue }
+      let count = counts.faults[index].count
+      guard let fault = RowFault(rawValue: index), count > 0 else { continue }
       let verb: StaticString = fault == .crossed && counts.letsCrossedThrough ? "let through" : "left out"
-      let first = reader.place(counts.faults[index].firstFile, counts.faults[index].firstLine)
-      text.bytes += ("; \(verb) \(counts.faults[index].count) \(plural(fault)), the first at \(first)" as Text).bytes
+      let place = reader.place(counts.faults[index].firstFile, counts.faults[index].firstLine)
+      let at = words(count, "at", "the first at")
+      text.bytes += ("; \(verb) \(count) \(words(fault, count)), \(at) \(place)" as Text).bytes
     }
-    if counts.rowsOutside > 0 { text.bytes += ("; left out \(counts.rowsOutside) rows outside from and to" as Text).bytes }
+    if counts.rowsOutside > 0 {
+      let rowWords = words(counts.rowsOutside, "row", "rows")
+      text.bytes += ("; left out \(counts.rowsOutside) \(rowWords) outside from and to" as Text).bytes
+    }
     return text
   }
 }
