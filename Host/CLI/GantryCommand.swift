@@ -24,8 +24,8 @@ public struct GantryCommand: ParsableCommand {
       """,
     version: gantryVersion,
     subcommands: [
-      RunCommand.self, BacktestCommand.self, CheckCommand.self, TestCommand.self,
-      ReplayCommand.self, ChainCommand.self, PluginCommand.self,
+      RunCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
+      ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
     ])
 
   public init() {}
