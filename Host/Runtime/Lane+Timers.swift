@@ -95,8 +95,3 @@ extension Lane {
     }
   }
 }
-
-extension Lane {
-  /// What the control thread has asked for; set one at a time, cleared when done.
-  func performCommand() {}
-}

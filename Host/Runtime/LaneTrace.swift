@@ -59,6 +59,8 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
   @inline(__always)
   private func ns(_ ticks: UInt64) -> UInt64 { UInt64(Double(ticks) * nsPerTick) }
 
+  func nanoseconds(_ ticks: UInt64) -> UInt64 { ns(ticks) }
+
   // MARK: blocks
 
   func beginBlock(_ header: UnsafePointer<gantry_header>, _ count: Int, node: Int32) {

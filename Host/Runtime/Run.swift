@@ -134,15 +134,29 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       instances.append(byNode[index]!)
     }
     for index in graph.order {
-      let inputs = graph.nodes[index].inputs.map { edge -> PortSchema in
-        let from = instances[edge.fromNode]
-        if edge.fromPort < from.schemas.count { return from.schemas[edge.fromPort] }
-        return PortSchema(type: graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type, columns: [])
-      }
       options.onPhase("configuring \(graph.nodes[index].name) (\(graph.nodes[index].plugin.id))")
-      try instances[index].configure(graph, inputs: inputs, artifacts: &artifacts)
+      try instances[index].configure(graph, inputs: inputSchemas(index), artifacts: &artifacts)
     }
   }
+
+  /// What a node's edges carry, in the order of `from`. A feedback edge comes from a node that is
+  /// configured later; its type is known, and feedback carries no columns.
+  func inputSchemas(_ index: Int) -> [PortSchema] {
+    graph.nodes[index].inputs.map { edge in
+      let from = instances[edge.fromNode]
+      if edge.fromPort < from.schemas.count { return from.schemas[edge.fromPort] }
+      return PortSchema(type: graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type, columns: [])
+    }
+  }
+
+  /// The handle of a further instance of a node. It lives as long as the run.
+  func addContext(_ index: Int) -> UnsafeMutablePointer<NodeContext> {
+    let context = makeContext(index)
+    contexts.append(context)
+    return context
+  }
+
+  func replaceInstance(_ index: Int, by instance: Instance) { instances[index] = instance }
 
   private func makeContext(_ index: Int) -> UnsafeMutablePointer<NodeContext> {
     let lane = laneOf[index]
@@ -432,7 +446,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       let counts = planner.statistics[index]
       var metrics: [String: Double] = [:]
       for (number, metric) in services.metricDefinitions(node: index).enumerated() {
-        metrics[metric.name] = contexts[index].pointee.metrics[number]
+        metrics[metric.name] = instances[index].context.pointee.metrics[number]
       }
       nodes.append(
         RunSummary.Node(
