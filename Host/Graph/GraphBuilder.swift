@@ -74,12 +74,16 @@ public enum GraphBuilder {
     if let profile = options.profile {
       result = Overlay.apply(profile: profile, to: root, report: report, file: file) ?? root
     }
-    for overlay in options.overlays {
+    for change in overlays(options, file, report) { result = Overlay.merged(result, Overlay.parts(of: change, over: result).whole) }
+    return result
+  }
+
+  private static func overlays(_ options: GraphOptions, _ file: String, _ report: GraphReport) -> [ManifestNode] {
+    options.overlays.compactMap { overlay in
       let (change, diagnostics) = ManifestParser.parse(bytes: Array(overlay.utf8), file: file)
       report.add(diagnostics)
-      if let change { result = Overlay.merged(result, change) }
+      return change
     }
-    return result
   }
 
   /// The shape of every profile, the chosen one included: what it says is checked on its own
@@ -106,6 +110,10 @@ public enum GraphBuilder {
     let paths = PathResolver(file: file, options: options)
     let draft = GraphReader(report: report, paths: paths).draft(root)
     var nodes = ForEach(report: report, instruments: draft.instruments).expanded(draft.nodes)
+    for change in overlays(options, file, GraphReport()) {
+      let reader = GraphReader(report: report, paths: paths, isPartial: true)
+      for entry in Overlay.parts(of: change, over: root).copies { reader.apply(entry, to: &nodes) }
+    }
     GraphSets(report: report).apply(options.sets, to: &nodes)
 
     var plugins = PluginBinder(report: report, catalog: catalog)

@@ -66,10 +66,10 @@ struct GraphReader {
     case "all": return .all
     case "none": return .off
     default:
-      if word.text.hasPrefix("1/"), let share = Int(word.text.dropFirst(2)), (1...1_000_000).contains(share) {
+      if word.text.hasPrefix("1/"), let share = Int(word.text.dropFirst(2)), (1...1 << 20).contains(share), share & (share - 1) == 0 {
         return share == 1 ? .all : .one(in: share)
       }
-      report.error(.badChoice, "trace may be none, all or a share as 1/16, not \(quoted(word.text))", at: word.place)
+      report.error(.badChoice, "trace may be none, all or 1/N with N a power of two, not \(quoted(word.text))", at: word.place)
       return nil
     }
   }

@@ -54,4 +54,33 @@ extension Overlay {
     let kept = entries.filter { !$0.value.isNull }.map { ManifestEntry(key: $0.key, value: withoutNulls($0.value)) }
     return ManifestNode(.mapping(kept), at: node.place)
   }
+
+  /// An overlay without its entries for single copies of repeated nodes, and those: they can only be
+  /// laid over the copies once `for_each` has made them.
+  static func parts(of change: ManifestNode, over root: ManifestNode) -> (whole: ManifestNode, copies: [ManifestEntry]) {
+    guard var entries = change.entries, let index = entries.firstIndex(where: { $0.key.text == "nodes" }), let nodes = entries[index].value.entries else {
+      return (change, [])
+    }
+    let repeated = (root["nodes"]?.entries ?? []).filter { $0.value["for_each"] != nil }.map { $0.key.text + "." }
+    func isCopy(_ entry: ManifestEntry) -> Bool { repeated.contains { entry.key.text.hasPrefix($0) } }
+    entries[index].value.content = .mapping(nodes.filter { !isCopy($0) })
+    return (ManifestNode(.mapping(entries), at: change.place), nodes.filter(isCopy))
+  }
+}
+
+extension GraphReader {
+  /// Lays one entry over the node of its name: its plugin, params and from.
+  func apply(_ entry: ManifestEntry, to nodes: inout [NodeDraft]) {
+    guard let index = nodes.firstIndex(where: { $0.name == entry.key.text }), let template = nodes[index].template else { return }
+    let change = node(ManifestEntry(key: ManifestKey(text: template, at: entry.key.place), value: entry.value))
+    if let plugin = change.plugin {
+      if Overlay.pluginID(plugin.text) != nodes[index].plugin.map({ Overlay.pluginID($0.text) }) { nodes[index].parameters = [] }
+      nodes[index].plugin = plugin
+    }
+    for parameter in change.parameters {
+      nodes[index].parameters.removeAll { $0.key.text == parameter.key.text }
+      nodes[index].parameters.append(parameter)
+    }
+    if change.fromPlace != nil { (nodes[index].from, nodes[index].fromPlace) = (change.from, change.fromPlace) }
+  }
 }

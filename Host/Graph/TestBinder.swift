@@ -80,34 +80,25 @@ struct TestBinder {
 /// of numbers where the header has a list of constants, and decimals instead of scaled integers.
 public enum EventFields {
   /// Of every type.
-  public static let header = ["event_ns", "receive_ns", "chain", "instrument"]
+  public static let header = ["event_ns", "chain", "instrument"]
 
-  /// Nil for types whose fields the event itself names (columns) or that have none of their own.
+  /// Nil for types whose fields the event itself names.
   public static func names(of type: EventType) -> [String]? {
     let own: [String]
     switch type {
     case .any, .features: return nil
     case .tick: own = ["bid", "ask", "bid_size", "ask_size"]
-    case .trade: own = ["price", "size", "trade_id", "aggressor"]
-    case .bar: own = ["start_ns", "open", "high", "low", "close", "volume", "ticks", "spread"]
-    case .book: own = ["bids", "asks", "sequence"]
-    case .prediction: own = ["value", "probability", "horizon_ns", "model", "label"]
+    case .trade: own = ["price", "size", "side"]
+    case .bar: own = ["start_ns", "open", "high", "low", "close", "volume", "ticks"]
+    case .prediction: own = ["value", "probability", "label", "model"]
     case .signal: own = ["strength", "price", "stop", "target"]
     case .order:
-      own = [
-        "order_id", "target_id", "quantity", "price", "stop_price", "expire_ns", "action", "side", "order_type", "time_in_force",
-        "reduce_only", "post_only", "account",
-      ]
+      own = ["side", "quantity", "price", "stop_price", "action", "order_type", "time_in_force", "reduce_only", "order_id", "target_id"]
     case .execution:
-      own = [
-        "order_id", "execution_id", "order_chain", "quantity", "price", "leaves", "cumulative", "commission", "profit", "position", "kind",
-        "side", "reason", "account",
-      ]
-    case .account: own = ["initial", "balance", "equity", "unrealised", "commission", "exposure", "currency", "account", "fills"]
-    case .news: own = ["headline", "body", "sentiment", "impact"]
-    case .calendar: own = ["name", "impact", "due_ns", "actual", "forecast", "previous"]
-    case .alert: own = ["text", "code", "severity"]
-    case .blob: own = ["length", "schema"]
+      own = ["kind", "side", "quantity", "price", "leaves", "cumulative", "position", "commission", "profit", "reason", "order_id"]
+    case .account: own = ["balance", "equity", "unrealised", "commission", "fills"]
+    case .alert: own = ["severity", "code", "text"]
+    case .book, .news, .calendar, .blob: own = []
     }
     return own + header
   }

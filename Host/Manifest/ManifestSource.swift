@@ -86,7 +86,7 @@ final class ManifestSource {
     if end - start <= Self.excerptMax {
       for scalar in String(decoding: bytes[start..<end], as: UTF8.self).unicodeScalars {
         switch scalar.properties.generalCategory {
-        case .control where scalar == "\t", .lineSeparator, .paragraphSeparator: excerpt.unicodeScalars.append(" ")
+        case .control where scalar == "\t" || scalar == "\u{85}", .lineSeparator, .paragraphSeparator: excerpt.unicodeScalars.append(" ")
         case .control, .format: excerpt.unicodeScalars.append("\u{FFFD}")
         default: excerpt.unicodeScalars.append(scalar)
         }

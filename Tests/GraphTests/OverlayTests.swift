@@ -77,4 +77,22 @@ import Testing
     let graph = try graph(text, sets: ["ticks.seed=5", "ticks.B.x.seed=6"])
     #expect(graph.nodes.prefix(2).map { $0.parameters[0] } == [.integer(5), .integer(6)])
   }
+
+  @Test func `an overlay reaches one copy of a repeated node`() throws {
+    let text = """
+      graph: overlays
+      instruments: { A: { tick: 1, base: AAA, quote: USD }, B: { tick: 1, base: BBB, quote: USD } }
+      nodes:
+        ticks: { plugin: synthetic, for_each: instruments, params: { seed: "1" } }
+        notify: { plugin: log, from: ticks }
+      """
+    var options = GraphOptions(files: Catalog.files)
+    options.overlays = ["nodes: { ticks.B: { plugin: replay, params: { path: data/eurusd, instrument: B } }, notify: { params: { level: debug } } }"]
+    let (built, diagnostics) = GraphBuilder.build(file: "graphs/test.yaml", text: text, catalog: Catalog.answer, options: options)
+    #expect(diagnostics == [])
+    let graph = try #require(built)
+    #expect(graph.nodes.map(\.plugin.id) == ["synthetic", "replay", "log"])
+    #expect(graph.nodes[1].parameters[2] == .instrument(id: 2, symbol: "B"))
+    #expect(graph.nodes[2].parameters[1] == .choice(index: 0, name: "debug"))
+  }
 }
