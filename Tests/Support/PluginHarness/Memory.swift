@@ -52,11 +52,15 @@ final class GuardedBlock {
 
   func setPoison() { memset(start, Int32(Self.poison), count) }
 
-  var isPoisoned: Bool { (0..<count).allSatisfy { start.load(fromByteOffset: $0, as: UInt8.self) == Self.poison } }
+  var isPoisoned: Bool { Self.isAll(Self.poison, start, count) }
 
   var hasCanaries: Bool {
-    let all = UnsafeRawBufferPointer(start: raw, count: count + 2 * Self.fence)
-    return all.prefix(Self.fence).allSatisfy { $0 == Self.canary } && all.suffix(Self.fence).allSatisfy { $0 == Self.canary }
+    Self.isAll(Self.canary, raw, Self.fence) && Self.isAll(Self.canary, start + count, Self.fence)
+  }
+
+  /// Whether every byte is `byte`: the first one is, and each equals the one before it.
+  private static func isAll(_ byte: UInt8, _ start: UnsafeRawPointer, _ count: Int) -> Bool {
+    count == 0 || (start.load(as: UInt8.self) == byte && memcmp(start, start + 1, count - 1) == 0)
   }
 
   deinit { raw.deallocate() }
