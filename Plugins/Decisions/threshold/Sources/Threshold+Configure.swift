@@ -47,7 +47,8 @@ extension Threshold {
       let units = terms.quantity(quantity)
       guard !isTraded || (units != nil && units! > 0 && units! <= 1 << 60) else {
         throw Failure.invalid(
-          "quantity: \(quantity.mantissa, digits: quantity.digits) is not a whole number of lots of \(TextView(instrument.symbol)), whose lot is \(terms.lotSize, digits: terms.quantityDigits); choose a multiple of it, or set `instrument:` when this node trades another one")
+          "quantity: \(quantity.mantissa, digits: quantity.digits) is not a whole number of lots of \(TextView(instrument.symbol)), whose lot is \(terms.lotSize, digits: terms.quantityDigits); choose a multiple of it, or set `instrument:` when this node trades another one"
+        )
       }
       (rules + slot).initialize(to: Rule(terms: terms, quantity: units ?? 0, isTraded: isTraded))
     }

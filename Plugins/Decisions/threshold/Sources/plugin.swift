@@ -35,7 +35,9 @@ struct Threshold: Plugin {
       summary: "Goes long above one threshold of a prediction and short below another",
       inputs: [
         Port("predictions", .prediction, help: "what to decide by"),
-        Port("executions", .execution, optional: true, many: true, help: "what became of the orders: the broker's executions and the risk node's rejects, as feedback; without it every order counts as filled"),
+        Port(
+          "executions", .execution, optional: true, many: true,
+          help: "what became of the orders: the broker's executions and the risk node's rejects, as feedback; without it every order counts as filled"),
         Port("ticks", .tick, optional: true, many: true, help: "quotes that limit prices start from"),
       ],
       outputs: [
@@ -46,13 +48,19 @@ struct Threshold: Plugin {
         Parameter("upper", .number, default: "0", live: true, help: "above it the wanted position is long"),
         Parameter("lower", .number, default: "0", live: true, help: "below it the wanted position is short; not above `upper`"),
         Parameter("use", .choice, default: "value", choices: ["value", "probability"], help: "the field of the prediction to compare"),
-        Parameter("quantity", .decimal, default: "10000", minimum: 0, aboveMinimum: true, unit: "instrument units", help: "size of a full position; a whole number of lots"),
-        Parameter("mode", .choice, default: "reverse", choices: ["reverse", "long_only", "short_only"], help: "reverse holds either side; the others are flat instead of the other side"),
+        Parameter(
+          "quantity", .decimal, default: "10000", minimum: 0, aboveMinimum: true, unit: "instrument units",
+          help: "size of a full position; a whole number of lots"),
+        Parameter(
+          "mode", .choice, default: "reverse", choices: ["reverse", "long_only", "short_only"],
+          help: "reverse holds either side; the others are flat instead of the other side"),
         Parameter("flat_between", .bool, default: "false", help: "go flat between the thresholds instead of holding on"),
         Parameter("cooldown", .duration, default: "0", minimum: 0, help: "least time between two orders of an instrument"),
         Parameter("retry_after", .duration, default: "1s", minimum: 0, help: "how long to wait after an order was refused or not filled"),
         Parameter("order_type", .choice, default: "market", choices: ["market", "limit"], help: "limit needs ticks in `from`"),
-        Parameter("limit_offset_points", .integer, default: "0", minimum: -1_000_000, maximum: 1_000_000, unit: "ticks", help: "how far a buy is below the ask and a sell above the bid"),
+        Parameter(
+          "limit_offset_points", .integer, default: "0", minimum: -1_000_000, maximum: 1_000_000, unit: "ticks",
+          help: "how far a buy is below the ask and a sell above the bid"),
         Parameter("limit_max_age", .duration, default: "0", minimum: 0, help: "cancel a limit order that has worked for this long; 0 = never"),
         Parameter("instrument", .instrument, help: "decide for this one only; unset, for every instrument that is predicted"),
       ])
@@ -156,7 +164,8 @@ struct Threshold: Plugin {
 
   static func check(upper: Double, lower: Double) throws(Failure) {
     guard upper >= lower else {
-      throw Failure.invalid("upper: \(upper, decimals: 9) is below lower: \(lower, decimals: 9); a prediction between them would be both: set upper to at least lower")
+      throw Failure.invalid(
+        "upper: \(upper, decimals: 9) is below lower: \(lower, decimals: 9); a prediction between them would be both: set upper to at least lower")
     }
   }
 }
