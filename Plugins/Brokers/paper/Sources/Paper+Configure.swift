@@ -47,7 +47,8 @@ extension Paper {
       let code = wanted.isEmpty ? found.map { TextView($0.code) } ?? TextView(quote.code) : wanted
       guard TextView(quote.code) == code else {
         throw Failure.invalid(
-          "\(TextView(instrument.symbol)) is quoted in \(TextView(quote.code)), but the account is in \(code), and paper does not convert: set `currency: \(TextView(quote.code))`, or give each currency a paper broker of its own with `instruments: [...]`")
+          "\(TextView(instrument.symbol)) is quoted in \(TextView(quote.code)), but the account is in \(code), and paper does not convert: set `currency: \(TextView(quote.code))`, or give each currency a paper broker of its own with `instruments: [...]`"
+        )
       }
       found = quote
       accountCurrency = instrument.quote_currency

@@ -42,14 +42,19 @@ struct Paper: Plugin {
         Parameter("deposit", .decimal, default: "100000", minimum: 0, unit: "account currency", help: "cash at the start"),
         Parameter("currency", .text, help: "the account's currency; unset, the quote currency of the instruments"),
         Parameter("instruments", .texts, help: "symbols that are traded here; unset, all of the graph"),
-        Parameter("slippage_points", .integer, default: "0", minimum: 0, maximum: 1_000_000, unit: "ticks", help: "added to the disadvantage of every market and stop fill, and of limits that take liquidity, up to their limit"),
+        Parameter(
+          "slippage_points", .integer, default: "0", minimum: 0, maximum: 1_000_000, unit: "ticks",
+          help: "added to the disadvantage of every market and stop fill, and of limits that take liquidity, up to their limit"),
         Parameter("commission_per_unit", .decimal, default: "0", minimum: 0, unit: "account currency", help: "for each unit of quantity filled"),
         Parameter("commission_per_fill", .decimal, default: "0", minimum: 0, unit: "account currency", help: "for each fill"),
-        Parameter("commission_percent", .decimal, default: "0", minimum: 0, maximum: 100, unit: "% of notional", help: "of the value of each fill; 0.002 is 0.002 %"),
+        Parameter(
+          "commission_percent", .decimal, default: "0", minimum: 0, maximum: 100, unit: "% of notional", help: "of the value of each fill; 0.002 is 0.002 %"),
         Parameter("delay", .duration, default: "0", minimum: 0, help: "an order meets only quotes that are at least this much later than it"),
         Parameter("respect_size", .bool, default: "false", help: "fill at most the quoted size, and the rest on later quotes"),
-        Parameter("no_market", .choice, default: "reject", choices: ["reject", "wait"], help: "what becomes of an order before the first quote of its instrument"),
-        Parameter("max_open_orders", .integer, default: "1024", minimum: 1, maximum: 10_000, help: "orders that may rest at once; further ones are rejected as invalid"),
+        Parameter(
+          "no_market", .choice, default: "reject", choices: ["reject", "wait"], help: "what becomes of an order before the first quote of its instrument"),
+        Parameter(
+          "max_open_orders", .integer, default: "1024", minimum: 1, maximum: 10_000, help: "orders that may rest at once; further ones are rejected as invalid"),
       ])
   }
 

@@ -34,7 +34,9 @@ struct Log: Plugin {
         Parameter("every", .integer, default: "1", minimum: 1, help: "write the first and then every n-th event of each type"),
         Parameter("types", .texts, help: "write these types only, such as execution and alert; unset, all"),
         Parameter("min_severity", .choice, default: "trace", choices: ["trace", "debug", "info", "warning", "error"], help: "leave out alerts below it"),
-        Parameter("flush_every", .duration, default: "250ms", minimum: 0.001, help: "a line waits at most this long on a live clock; in a replay lines are written when the buffer is full, and at the end"),
+        Parameter(
+          "flush_every", .duration, default: "250ms", minimum: 0.001,
+          help: "a line waits at most this long on a live clock; in a replay lines are written when the buffer is full, and at the end"),
       ])
   }
 
@@ -80,7 +82,9 @@ struct Log: Plugin {
     for position in 0..<count {
       let name = configuration.text(P.types, at: position)
       guard let type = EventName.type(name) else {
-        throw Failure.invalid("types: there are no events called \(name); there are tick, trade, bar, book, features, prediction, signal, order, execution, account, news, calendar, alert and blob")
+        throw Failure.invalid(
+          "types: there are no events called \(name); there are tick, trade, bar, book, features, prediction, signal, order, execution, account, news, calendar, alert and blob"
+        )
       }
       wantedTypes |= 1 << type
     }

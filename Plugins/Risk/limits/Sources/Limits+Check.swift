@@ -129,7 +129,7 @@ extension Limits {
     if isNew, let bound = bounds.maxOpenOrders, Int64(table.count) >= bound {
       return Breach(.maxOpenOrders, "too many orders are open", Int64(table.count) + 1, bound, digits: 0)
     }
-    if bounds.priceBand != nil, let breach = checkBand(order, exposure) { return breach }
+    if let band = bounds.priceBandBillionths, let breach = try checkBand(order, band, exposure) { return breach }
     if !rate.allows(order.pointee.header.receive_ns) {
       return Breach(.ordersPerSecond, "too many orders in one second", Int64(rate.capacity) + 1, Int64(rate.capacity), digits: 0)
     }
@@ -186,21 +186,26 @@ extension Limits {
     max(abs(try exposure.highest()), abs(try exposure.lowest()))
   }
 
-  private func checkBand(_ order: UnsafePointer<gantry_order>, _ exposure: UnsafeMutablePointer<Exposure>) -> Breach? {
-    guard let band = bounds.priceBand else { return nil }
-    if let breach = checkBand(order.pointee.price, band, exposure) { return breach }
-    return checkBand(order.pointee.stop_price, band, exposure)
+  private func checkBand(
+    _ order: UnsafePointer<gantry_order>, _ band: Int64, _ exposure: UnsafeMutablePointer<Exposure>
+  ) throws(Failure) -> Breach? {
+    if let breach = try checkBand(order.pointee.price, band, exposure) { return breach }
+    return try checkBand(order.pointee.stop_price, band, exposure)
   }
 
-  private func checkBand(_ price: Int64, _ band: Double, _ exposure: UnsafeMutablePointer<Exposure>) -> Breach? {
+  /// Compares twice the price with bid + ask, in integers.
+  private func checkBand(
+    _ price: Int64, _ band: Int64, _ exposure: UnsafeMutablePointer<Exposure>
+  ) throws(Failure) -> Breach? {
     if price == 0 { return nil }
-    let mid = (exposure.pointee.bid + exposure.pointee.ask) / 2
-    guard mid > 0 else { return Breach(.priceBand, "there is no quote yet to compare its price with") }
+    guard exposure.pointee.bid > 0 else { return Breach(.priceBand, "there is no quote yet to compare its price with") }
     let terms = exposure.pointee.terms
-    let asked = terms.double(price: price)
-    let reach = mid * band
-    if asked <= mid + reach && asked >= mid - reach { return nil }
-    let bound = (try? terms.price(asked > mid ? mid + reach : mid - reach, asked > mid ? .down : .up)) ?? 0
+    let middle = Int128(try terms.price(exposure.pointee.bid, .halfEven)) + Int128(try terms.price(exposure.pointee.ask, .halfEven))
+    let reach = try Exact.multiply(middle, Int128(band))
+    let distance = try Exact.multiply(2 * Int128(price) - middle, 1_000_000_000)
+    if distance.magnitude <= reach.magnitude { return nil }
+    let edge = try Exact.multiply(middle, 1_000_000_000) + (distance > 0 ? reach : 0 - reach)
+    let bound = try Exact.narrow(Exact.divide(edge, by: 2_000_000_000, distance > 0 ? .down : .up))
     return Breach(.priceBand, "its price is too far from the market", price, bound, digits: terms.priceDigits)
   }
 }

@@ -73,7 +73,7 @@ extension Limits {
 
   /// Whether what the limits need is connected, and whether one sum of money makes sense.
   func check(_ next: Bounds) throws(Failure) {
-    if next.priceBand != nil && !hasTicks {
+    if next.priceBandBillionths != nil && !hasTicks {
       throw Failure.invalid("price_band needs quotes to compare with; add the tick source to `from`, as `ticks: NODE`")
     }
     if !hasExecutions {
@@ -86,7 +86,9 @@ extension Limits {
     }
     guard next.needsMoney || next.maxNotional != nil else { return }
     for slot in 1..<max(bookCount, 1) where book[slot].terms.quoteCurrency != money.currency {
-      throw Failure.invalid("max_notional, max_daily_loss and max_drawdown add up money, but the graph's instruments are quoted in several currencies; give each currency a graph of its own")
+      throw Failure.invalid(
+        "max_notional, max_daily_loss and max_drawdown add up money, but the graph's instruments are quoted in several currencies; give each currency a graph of its own"
+      )
     }
   }
 

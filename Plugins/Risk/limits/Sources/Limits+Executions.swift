@@ -9,7 +9,9 @@ extension Limits {
     let kind = UInt32(execution.pointee.kind)
     if kind == GANTRY_EXEC_REJECTED, execution.pointee.order_id != 0, let open = table.find(change: execution.pointee.order_id) {
       // The change was refused: the order is what it was.
-      return try update(open) { $0.wished = $0.quantity; $0.changeID = 0 }
+      return try update(open) {
+        $0.wished = $0.quantity; $0.changeID = 0
+      }
     }
     if kind == GANTRY_EXEC_FILL { try onFill(execution, cause, outputs) }
     guard let open = table.find(execution.pointee.order_id) else { return }

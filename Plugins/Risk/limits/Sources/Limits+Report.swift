@@ -120,9 +120,10 @@ extension Limits {
     text.clear()
     text.append("halted by ")
     text.append(alarm.name)
-    text.append(alarm == .maxDailyLoss
-      ? ": only reductions pass until the next day starts or `reset` is changed" as StaticString
-      : ": only reductions pass until `reset` is changed")
+    text.append(
+      alarm == .maxDailyLoss
+        ? ": only reductions pass until the next day starts or `reset` is changed" as StaticString
+        : ": only reductions pass until `reset` is changed")
     try tell(.halted, .error, instrument, cause, outputs)
   }
 

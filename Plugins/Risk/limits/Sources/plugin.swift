@@ -22,7 +22,8 @@ struct Limits: Plugin {
       summary: "Refuses orders that could break a limit of size, exposure, rate, price or loss",
       inputs: [
         Port("orders", .order, many: true, help: "orders to check"),
-        Port("executions", .execution, optional: true, many: true, help: "the broker's executions, as feedback; without it every passed order counts as filled"),
+        Port(
+          "executions", .execution, optional: true, many: true, help: "the broker's executions, as feedback; without it every passed order counts as filled"),
         Port("ticks", .tick, optional: true, many: true, help: "quotes for price_band, max_notional and the value of open positions"),
         Port("account", .account, optional: true, help: "the broker's account, as feedback: the equity that max_drawdown starts from"),
       ],
