@@ -69,7 +69,7 @@ extension Lane {
       let row = source.pointee.rows + start &* stride
       var length = end - start
       if node.pointee.breaker.state != .closed {
-        guard admitsOne(node, row) else {
+        guard admitsOne(node, row, ordinal: source.pointee.ordinals[start]) else {
           start += 1
           continue
         }

@@ -7,10 +7,11 @@ import GantryGraph
 extension Lane {
   /// Whether the node's breaker lets this event through; otherwise it is dropped and counted, or
   /// the fallback's outputs stand in.
-  func admitsOne(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>) -> Bool {
+  func admitsOne(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>, ordinal: UInt32) -> Bool {
     let header = UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self)
     if node.pointee.breaker.admits(header.pointee.receive_ns) { return true }
     node.pointee.statistics.pointee.dropped &+= 1
+    substitute(node, ordinal: ordinal)
     return false
   }
 
@@ -52,6 +53,7 @@ extension Lane {
     } else if first {
       recorder.say(.warning, node: node.pointee.index, "failed on an event of chain \(header.pointee.chain): \(reason)")
     }
+    substitute(node, ordinal: ordinal)
     if node.pointee.onErrorHalts {
       end(
         GantryError(
@@ -123,5 +125,46 @@ func statusName(_ status: gantry_status) -> String {
   case GANTRY_TIMEOUT: "GANTRY_TIMEOUT"
   case GANTRY_BUG: "GANTRY_BUG"
   default: "status \(status)"
+  }
+}
+
+/// `on_error: fallback`.
+extension Lane {
+  /// Lets the fallback's rows of one chain leave from the failed node's ports. The fallback runs
+  /// before the node, on the same lane, so its rows are there.
+  func substitute(_ node: UnsafeMutablePointer<LaneNode>, ordinal: UInt32) {
+    guard node.pointee.fallback >= 0 else { return }
+    let other = nodes + Int(node.pointee.fallback)
+    for index in 0..<node.pointee.portCount {
+      let target = node.pointee.ports + index
+      for candidate in 0..<other.pointee.portCount {
+        let source = other.pointee.ports + candidate
+        guard source.pointee.schema.pointee.fingerprint == target.pointee.schema.pointee.fingerprint else { continue }
+        for row in 0..<source.pointee.published where source.pointee.ordinals[row] == ordinal {
+          appendRow(node, target, source.pointee.rows + row &* source.pointee.stride, ordinal: ordinal)
+        }
+        break
+      }
+    }
+  }
+
+  /// Publishes a copy of a stamped row.
+  private func appendRow(
+    _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ row: UnsafePointer<UInt8>,
+    ordinal: UInt32
+  ) {
+    let index = UInt32(port - node.pointee.ports)
+    if port.pointee.published == port.pointee.capacity, Lane.grow(node.pointee.outputs, index, 1, 0) != GANTRY_OK { return }
+    let first = port.pointee.published
+    UnsafeMutableRawPointer(port.pointee.rows + first &* port.pointee.stride).copyMemory(from: row, byteCount: port.pointee.stride)
+    port.pointee.ordinals[first] = ordinal
+    port.pointee.published = first + 1
+    let output = port.pointee.output
+    output.pointee.base = output.pointee.base + port.pointee.stride
+    output.pointee.cause = output.pointee.cause + 1
+    output.pointee.capacity &-= 1
+    node.pointee.statistics.pointee.outputs &+= 1
+    if node.pointee.isSingle { pendingRows += 1 }
+    if !port.pointee.uses.isEmpty { use(node, port, first, 1) }
   }
 }

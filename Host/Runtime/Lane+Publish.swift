@@ -77,7 +77,7 @@ extension Lane {
   }
 
   /// Rows that do more than wait for their readers.
-  private func use(
+  func use(
     _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ first: Int, _ count: Int
   ) {
     let uses = port.pointee.uses

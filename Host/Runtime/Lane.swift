@@ -489,7 +489,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let source = input.pointee.source
     let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
     input.pointee.cursor &+= 1
-    if node.pointee.breaker.state != .closed, !admitsOne(node, row) { return }
+    if node.pointee.breaker.state != .closed, !admitsOne(node, row, ordinal: ordinal) { return }
     let batch = input.pointee.batch
     batch.pointee.base = UnsafePointer(row)
     if input.pointee.hasArena { lendArena(batch, source) }

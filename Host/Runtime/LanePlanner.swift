@@ -91,7 +91,7 @@ final class LanePlanner {
             portCount: graph.nodes[index].plugin.outputs.count, context: instances[index].context,
             plugin: instances[index].code.raw, breaker: Breaker(), statistics: statistics + index,
             index: Int32(index), generation: instances[index].code.generation, isSingle: single[index],
-            onErrorHalts: graph.nodes[index].onError == .halt, fallback: -1))
+            onErrorHalts: graph.nodes[index].onError == .halt, fallback: fallback(of: index, members, single)))
       }
       let blockSlots = members.indices.filter { !single[members[$0]] }
       let singleSlots = members.indices.filter { single[members[$0]] }
@@ -117,6 +117,28 @@ final class LanePlanner {
             gate: gate, isScripted: script != nil)))
     }
     if sources.scripts.isEmpty { linkQueues(laneOf: laneOf) }
+  }
+
+  /// The lane-local place of the node that stands in for `index`, which runs before it; -1 = none.
+  private func fallback(of index: Int, _ members: [Int], _ single: [Bool]) -> Int32 {
+    guard case .fallback(let other) = graph.nodes[index].onError else { return -1 }
+    return Int32(members.firstIndex(of: other) ?? -1)
+  }
+
+  /// What is wrong with a node's fallback, if anything: it must run before the node, on its lane and
+  /// in the same manner, so that its rows of a chain are there when they are needed.
+  static func fallbackProblem(_ graph: Graph, _ index: Int, laneOf: [Int]) -> String? {
+    guard case .fallback(let other) = graph.nodes[index].onError else { return nil }
+    let single = BlockPlan.singles(graph)
+    let name = graph.nodes[other].name
+    if laneOf[other] != laneOf[index] { return "\(name) runs on another lane" }
+    if graph.order.firstIndex(of: other)! > graph.order.firstIndex(of: index)! {
+      return "\(name) runs after \(graph.nodes[index].name); write it before, fed by the same nodes"
+    }
+    if single[other] != single[index] {
+      return "one of them is behind feedback or timers and the other is not"
+    }
+    return nil
   }
 
   // MARK: ports

@@ -125,7 +125,13 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   // MARK: assembly
 
   private func assemble(_ code: (Int) throws(GantryError) -> PluginCode) throws(GantryError) {
-    for index in graph.nodes.indices { contexts.append(makeContext(index)) }
+    for index in graph.nodes.indices {
+      contexts.append(makeContext(index))
+      if let problem = LanePlanner.fallbackProblem(graph, index, laneOf: laneOf) {
+        throw GantryError(
+          "runtime.fallback", "\(graph.nodes[index].name) cannot fall back: \(problem)", at: graph.nodes[index].place)
+      }
+    }
     // Created in file order, so that a graph's mistakes come in the order of its file.
     var byNode: [Instance?] = Array(repeating: nil, count: graph.nodes.count)
     for index in graph.nodes.indices {
