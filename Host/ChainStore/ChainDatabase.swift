@@ -108,6 +108,8 @@ func failable<Result>(_ work: () throws -> Result) throws(GantryError) -> Result
   } catch let error as GantryError {
     throw error
   } catch {
-    throw GantryError("chain.store-failed", "the index of chains failed: \(error).", help: ["remove chains.sqlite; it is made again from the hop logs"], exit: .failed)
+    throw GantryError(
+      "chain.store-failed", "the index of chains failed: \(error).",
+      help: ["remove chains.sqlite; it is made again from the hop logs"], exit: .failed)
   }
 }

@@ -25,13 +25,21 @@ public struct ChainText {
       for (column, text) in row.enumerated() {
         let pad = String(repeating: " ", count: widths[column] - text.count)
         let cell = column >= 4 ? pad + text : column == row.count - 1 ? text : text + pad
-        let isError = column == 8 && number > 0 && !text.isEmpty
-        line += number == 0 ? paint(cell, .grey) : isError ? paint(cell, .red, bold: true) : column == 0 ? paint(cell, .plain, bold: true) : column == 1 ? paint(cell, .grey) : cell
+        line += number == 0 ? paint(cell, .grey) : painted(cell, column)
         line += column == row.count - 1 ? "" : "  "
       }
       while line.last == " " { line.removeLast() }
       return line
     }.joined(separator: "\n")
+  }
+
+  private func painted(_ cell: String, _ column: Int) -> String {
+    switch column {
+    case 0: paint(cell, .plain, bold: true)
+    case 1: paint(cell, .grey)
+    case 8: cell.contains { $0 != " " } ? paint(cell, .red, bold: true) : cell
+    default: cell
+    }
   }
 
   private static func count(_ value: Int) -> String { value == 0 ? "" : "\(value)" }
@@ -99,7 +107,7 @@ public struct ChainText {
       parts.append(Self.left("+" + Self.offset(hop.offsetNs), 12))
       parts.append(paint(Self.left(hop.kind == "source" && hop.durationNs == 0 ? "" : Self.duration(hop.durationNs), 9), .plain, bold: true))
     } else {
-      parts.append(paint(Self.left("not traced", 23), .grey))
+      parts.append(paint(Self.left("not timed", 23), .grey))
     }
     if let latency = hop.latency, latency.count > 0 {
       parts.append(paint("p50 \(Self.left(Self.duration(Int64(latency.p50)), 7)) p99 \(Self.left(Self.duration(Int64(latency.p99)), 7))", .grey))

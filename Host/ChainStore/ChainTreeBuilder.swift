@@ -52,18 +52,17 @@ struct ChainTreeBuilder {
     }
     let startNs = rows.map { $0["start_ns"] as Int64 }.min() ?? 0
     let endNs = rows.map { ($0["start_ns"] as Int64) &+ ($0["duration_ns"] as Int64) }.max() ?? startNs
-    var records = try rows.map { try record($0, from: startNs) }
+    var records = merged(try rows.map { try record($0, from: startNs) })
     connect(&records)
     let details = try Row.fetchAll(access, sql: "SELECT * FROM details WHERE origin = ? AND chain = ?", arguments: [origin, chain])
     let orders = Set(details.filter { $0["event_type"] == Int64(GANTRY_ORDER) }.map { $0["order_id"] as Int64 }.filter { $0 != 0 })
     let later = try later(orders: orders)
-    let own = details.filter { $0["event_type"] == Int64(GANTRY_EXECUTION) }.compactMap { $0["execution_kind"] == Int64(GANTRY_EXEC_FILL) ? $0["execution_id"] as Int64 : nil }
     let summary = try Row.fetchOne(access, sql: "SELECT fills FROM chains WHERE origin = ? AND chain = ?", arguments: [origin, chain])
     return ChainTree(
       id: store.id(key), name: store.name(key), graph: store.meta.graph, run: store.meta.run,
       instrument: details.lazy.compactMap { self.store.instrument($0["instrument"])?.symbol }.first,
       eventNs: eventNs(rows), startedNs: store.wallNs(startNs), durationNs: endNs &- startNs,
-      orders: orders.count, fills: summary?["fills"] ?? Set(own).count, errors: rows.filter { ($0["status"] as Int64) < 0 }.count,
+      orders: orders.count, fills: summary?["fills"] ?? 0, errors: rows.filter { ($0["status"] as Int64) < 0 }.count,
       aliases: details.filter { $0["kind"] == Int64(HopKind.alias.rawValue) }.map {
         ChainTree.Alias(order: String(UInt64(bitPattern: $0["order_id"])), outside: $0["text"] ?? "")
       }, about: try about(), roots: tree(records), later: later)
@@ -84,9 +83,10 @@ struct ChainTreeBuilder {
     let parentFirst = UInt64(bitPattern: row["parent_first"] as Int64)
     let kind = HopKind(rawValue: UInt8(truncatingIfNeeded: row["kind"] as Int64))
     let id: Int64 = row["id"]
+    let isTimed = span > 1 || kind == .flush || kind == .timer || (row["duration_ns"] as Int64) > 0
     var hop = ChainTree.Hop(
       node: known?.name ?? "node \(node)", plugin: known?.plugin ?? "", version: known?.version ?? "", kind: kind.name,
-      hop: row["hop"], isTimed: true, offsetNs: (row["start_ns"] as Int64) &- startNs, durationNs: row["duration_ns"],
+      hop: row["hop"], isTimed: isTimed, offsetNs: (row["start_ns"] as Int64) &- startNs, durationNs: row["duration_ns"],
       inputs: row["inputs"], outputs: row["outputs"], status: row["status"], generation: row["generation"], block: span,
       parentFirst: parentFirst == 0 ? nil : store.name(ChainKey(origin: key.origin, sequence: parentFirst)),
       latency: try latency(node), notes: [], events: [], children: [])
@@ -95,6 +95,25 @@ struct ChainTreeBuilder {
     attach(details, to: &hop, columns: known?.columns)
     return Record(
       id: id, node: node, startNs: row["start_ns"], durationNs: row["duration_ns"], parent: nil, hop: hop)
+  }
+
+  /// A chain that orders has its earlier hops written down without times; where a block was timed
+  /// that it was in, the block's times are taken.
+  private func merged(_ records: [Record]) -> [Record] {
+    var result = records
+    for index in result.indices where !result[index].hop.isTimed {
+      guard let block = records.first(where: { $0.node == result[index].node && $0.hop.block > 1 }) else { continue }
+      result[index].startNs = block.startNs
+      result[index].durationNs = block.durationNs
+      result[index].hop.isTimed = true
+      result[index].hop.offsetNs = block.hop.offsetNs
+      result[index].hop.durationNs = block.hop.durationNs
+      result[index].hop.block = block.hop.block
+      result[index].hop.generation = block.hop.generation
+      result.removeAll { $0.id == block.id }
+      return merged(result)
+    }
+    return result.sorted { ($0.startNs, $0.hop.hop, $0.id) < ($1.startNs, $1.hop.hop, $1.id) }
   }
 
   private func attach(_ details: [Row], to hop: inout ChainTree.Hop, columns: [String]?) {
@@ -135,7 +154,8 @@ struct ChainTreeBuilder {
         continue
       }
       let feeders = earlier.filter { inputs.contains(records[$0].hop.node) }
-      records[index].parent = feeders.first { records[$0].hop.hop == hop.hop - 1 } ?? feeders.first
+      records[index].parent =
+        feeders.first { records[$0].hop.hop == hop.hop - 1 } ?? feeders.first
         ?? earlier.first { records[$0].hop.hop < hop.hop && records[$0].hop.kind != HopKind.call.name }
     }
   }

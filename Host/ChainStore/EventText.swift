@@ -7,7 +7,8 @@ struct EventText {
   let meta: TraceMeta
 
   func event(_ detail: HopDetail, columns: [String]?) -> ChainTree.Event {
-    let instrument = detail.instrument >= 1 && Int(detail.instrument) <= meta.instruments.count
+    let instrument =
+      detail.instrument >= 1 && Int(detail.instrument) <= meta.instruments.count
       ? meta.instruments[Int(detail.instrument) - 1] : nil
     let type = EventType(rawValue: UInt32(detail.eventType))
     var event = ChainTree.Event(
@@ -159,8 +160,10 @@ struct EventText {
     } else if execution.reason != 0 {
       let reason = Self.name(
         execution.reason,
-        ["unknown order", "unknown instrument", "invalid", "no market", "risk", "halted", "funds", "unfilled", "requested",
-          "expired", "post only", "reduce only"])
+        [
+          "unknown order", "unknown instrument", "invalid", "no market", "risk", "halted", "funds", "unfilled", "requested",
+          "expired", "post only", "reduce only",
+        ])
       line.add("reason", reason, word: "because of: \(reason)")
     }
     line.fields["execution"] = String(execution.execution_id)

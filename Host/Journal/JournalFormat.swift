@@ -135,9 +135,11 @@ struct FrameHeader: Equatable {
       storedChecksum: bytes.number(UInt32.self, at: 36), lane: UInt16(truncatingIfNeeded: lane),
       previous: bytes.number(UInt32.self, at: 44), writtenNs: bytes.number(Int64.self, at: 48), checksum: checksum)
     let raw = Int(header.rawBytes)
-    guard lane <= UInt16.max, header.isEnd ? raw == 0 && header.storedBytes == 0
-      : raw <= JournalFormat.frameBytesMax && header.storedBytes > 0 && Int(header.storedBytes) <= raw + raw / 255 + 1024
-        && header.records > 0 && Int(header.records) * JournalFormat.recordHeaderBytes <= raw
+    guard lane <= UInt16.max,
+      header.isEnd
+        ? raw == 0 && header.storedBytes == 0
+        : raw <= JournalFormat.frameBytesMax && header.storedBytes > 0 && Int(header.storedBytes) <= raw + raw / 255 + 1024
+          && header.records > 0 && Int(header.records) * JournalFormat.recordHeaderBytes <= raw
     else { return (nil, "the frame's header contradicts itself") }
     return (header, "")
   }

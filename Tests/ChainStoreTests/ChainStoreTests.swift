@@ -23,9 +23,10 @@ import Testing
     #expect(hops[3].plugin == "threshold" && hops[3].version == "0.3.0" && hops[3].durationNs == 40)
     #expect(hops[3].offsetNs == 100 + 44 * 10_000)
     #expect(hops[3].events.map(\.text) == ["#7 buy 10000 EURUSD limit 1.09221 gtc"])
-    #expect(hops[5].events.map(\.text) == [
-      "#7 accepted", "#7 fill buy 10000 EURUSD at 1.09219 commission 0.20 USD profit -1.05 USD position 10000",
-    ])
+    #expect(
+      hops[5].events.map(\.text) == [
+        "#7 accepted", "#7 fill buy 10000 EURUSD at 1.09219 commission 0.20 USD profit -1.05 USD position 10000",
+      ])
     #expect(hops[5].events[1].fields["price"] == "1.09219" && hops[5].events[1].fields["profit"] == "-1.05")
     #expect(tree.later.isEmpty)
   }
@@ -37,6 +38,28 @@ import Testing
     let tree = try ChainStore(directory: scratch.path).tree(ChainKey(origin: 1, sequence: 300))
     #expect(path(tree.roots) == ["ticks", "features", "model", "decide", "risk", "broker", "notify"])
     #expect(flat(tree.roots).map(\.isTimed) == [false, false, false, true, true, true, true])
+  }
+
+  @Test func `what came before an order has its events, and times where its block was timed`() throws {
+    let scratch = Scratch()
+    let run = try SyntheticRun(scratch.path)
+    run.block(256)
+    for chain in [300, 700] as [UInt64] {
+      run.earlier(chain)
+      run.order(chain, id: chain)
+    }
+    let store = try ChainStore(directory: scratch.path)
+    for (chain, isTimed) in [(300, true), (700, false)] as [(UInt64, Bool)] {
+      let tree = try store.tree(ChainKey(origin: 1, sequence: chain))
+      #expect(path(tree.roots) == ["ticks", "features", "model", "decide", "risk", "broker", "notify"])
+      let hops = flat(tree.roots)
+      #expect(hops[1].isTimed == isTimed && hops[1].block == (isTimed ? 256 : 1))
+      #expect(
+        hops[..<3].map { $0.events.map(\.text) } == [
+          ["EURUSD bid 1.09213 ask 1.09221"], ["ema_10 1.0915 ema_20 1.25"],
+          ["value 0.000123457 probability 0.61 model momentum@3"],
+        ])
+    }
   }
 
   @Test func `a fill on a later quote is part of the order's chain`() throws {
@@ -75,7 +98,10 @@ import Testing
     #expect(try names { $0.node = "notify" } == ["ticks:5000", "ticks:30", "ticks:10"])
     #expect(try names { $0.since = .lastNs(10_000_000) } == ["ticks:5000", "ticks:4096"])
     #expect(try names { $0.since = .eventNs(SyntheticRun.firstEventNs + 5_000_000_000_000) } == ["ticks:5000"])
-    #expect(try names { $0.slowest = true; $0.limit = 2 } == ["ticks:0", "ticks:4096"])
+    #expect(
+      try names {
+        $0.slowest = true; $0.limit = 2
+      } == ["ticks:0", "ticks:4096"])
     #expect(try names { $0.limit = 1 } == ["ticks:5000"])
     let lines = try store.list(ChainFilter())
     #expect(lines[1].span == 256 && lines[2].orders == 1 && lines[2].fills == 1 && lines[3].errors == 1)

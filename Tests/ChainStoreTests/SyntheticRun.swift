@@ -58,6 +58,24 @@ struct SyntheticRun {
     hop(log.hops, first, "model", at: 2_600, took: 1_280, hop: 2, inputs: 256, outputs: 256)
   }
 
+  /// What came before an order, written down when the chain ordered: no times, but the events.
+  func earlier(_ chain: UInt64) {
+    var tick = gantry_tick()
+    tick.bid = 1.09213
+    tick.ask = 1.09221
+    hop(log.orders, chain, "ticks", at: 100, took: 0, hop: 0, kind: .source)
+    put(log.orders, chain, tick, type: GANTRY_TICK, isOutput: true)
+    hop(log.orders, chain, "features", at: 100, took: 0, hop: 1)
+    put(log.orders, chain, (gantry_features(), 1.0915, 1.25), type: GANTRY_FEATURES, isOutput: true)
+    hop(log.orders, chain, "model", at: 100, took: 0, hop: 2)
+    var prediction = gantry_prediction()
+    prediction.value = 0.000123456789
+    prediction.probability = 0.61
+    prediction.label = -1
+    prediction.model = 1
+    put(log.orders, chain, prediction, type: GANTRY_PREDICTION, isOutput: true)
+  }
+
   /// A chain that buys 10,000 and is filled at once, or only by a later quote.
   func order(_ chain: UInt64, id: UInt64, filledBy later: UInt64? = nil, fails: Bool = false) {
     let orders = log.orders

@@ -154,8 +154,12 @@ import Testing
       for index in HopFile.headerBytes..<bytes.count {
         // Kinds, lengths and slot counts are mostly plausible.
         let at = index % 64
-        bytes[index] = at == 25 ? UInt8.random(in: 0...9, using: &random) : at == 24 ? UInt8.random(in: 0...12, using: &random)
-          : at == 11 ? 0 : UInt8.random(in: 0...255, using: &random)
+        bytes[index] =
+          at == 25
+          ? UInt8.random(in: 0...9, using: &random)
+          : at == 24
+            ? UInt8.random(in: 0...12, using: &random)
+            : at == 11 ? 0 : UInt8.random(in: 0...255, using: &random)
       }
       bytes[65] = UInt8.random(in: 0...8, using: &random)
       writeBytes(bytes, to: path)
