@@ -18,7 +18,8 @@ extension Run {
       meta.nodes.append(
         TraceMeta.Node(
           name: node.name, kind: node.plugin.kind, plugin: node.plugin.id, version: node.plugin.version,
-          lane: laneOf[index], inputs: node.inputs.map { graph.nodes[$0.fromNode].name },
+          lane: laneOf[index], inputs: node.inputs.map { graph.nodes[$0.fromNode].name + ($0.isFeedback ? "~" : "") },
+          columns: instances[index].schemas.first { $0.type == .features }?.columns,
           latency: hasEnded ? TraceMeta.Latency(latency) : nil))
     }
     for (index, origin) in originNames { meta.origins.append(.init(index: Int(index), id: originID(index), name: origin)) }
