@@ -111,6 +111,14 @@ extension Run {
     guard code.description.effects == .none, graph.nodes[index].plugin.effects == .none else {
       throw GantryError("swap.external", "\(name) acts on the outside; it swaps by hand-over only")
     }
+    let known = graph.nodes[index].plugin
+    guard code.description.id == known.id, code.description.parameters == known.parameters,
+      code.description.inputs == known.inputs, code.description.outputs == known.outputs
+    else {
+      throw GantryError(
+        "swap.other-plugin", "\(code.description.id)@\(code.description.version) has not the parameters and ports of \(name)'s \(known.id)",
+        help: ["use apply, which checks the graph with the new plugin first"])
+    }
     let candidate = try makeCandidate(index, code)
     let old = instances[index]
     let flip = FlipCommand(

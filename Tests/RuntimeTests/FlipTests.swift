@@ -51,7 +51,7 @@ import Testing
     #expect(summary.events == still.events)
   }
 
-  @Test func `a candidate with other columns is refused and the run goes on`() throws {
+  @Test func `a candidate of another plugin is refused and the run goes on`() throws {
     let kit = try FlipKit(Self.text, files: ["ema_cross.json": FlipKit.emaCross])
     let run = try kit.makeRun(RunOptions())
     try run.start()
