@@ -59,8 +59,8 @@ struct RunArguments: ParsableArguments {
   var noJournal = false
   @Flag(name: .customLong("no-run-folder"), help: "Write nothing at all: no journal, no hop log.")
   var noRunFolder = false
-  @Option(help: ArgumentHelp("Time hops: off, 1/16 (default), 1/N for a power of two, or all.", valueName: "share"))
-  var trace: String = "1/16"
+  @Option(help: ArgumentHelp("Time hops: off, 1/N for a power of two, or all; default what the graph says, or 1/16.", valueName: "share"))
+  var trace: String?
   @Option(help: ArgumentHelp("Events a block, 1 to 256. It changes the speed, never the outputs.", valueName: "events"))
   var block: Int = 256
   @Option(help: "Seed of the plugins' random numbers.")
@@ -72,7 +72,8 @@ struct RunArguments: ParsableArguments {
   @Flag(help: "Journal the events of every port, not only what leaves the graph.")
   var journalAll = false
 
-  func traceEvery() throws -> Int { try TraceShare.parse(trace) }
+  /// Nil: as the graph says.
+  func traceEvery() throws -> Int? { try trace.map(TraceShare.parse) }
 
   func severity() throws -> LogLine.Severity {
     switch logLevel {
@@ -128,7 +129,7 @@ struct GraphRunner {
       terminal.error("warning: `trust: any` loads whatever stands in the plugin path; it is for development")
     }
     var options = RunOptions()
-    options.traceEvery = try running.traceEvery()
+    options.traceEvery = try running.traceEvery() ?? graph.trace.every
     options.blockSize = running.block
     options.seed = running.seed
     options.pinFirstCPU = running.pin ?? -1

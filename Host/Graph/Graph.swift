@@ -136,8 +136,17 @@ public enum OnError: Sendable, Equatable {
 public enum TraceShare: Sendable, Equatable {
   case off
   case all
-  /// `1/16` is one in 16.
+  /// `1/16` is one in 16; a power of two.
   case one(in: Int)
+
+  /// One chain in so many: 1 is all, 0 none.
+  public var every: Int {
+    switch self {
+    case .off: 0
+    case .all: 1
+    case .one(let every): every
+    }
+  }
 }
 
 public enum Isolation: String, Sendable, Equatable, CaseIterable { case none, process }

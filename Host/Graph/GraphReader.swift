@@ -31,7 +31,7 @@ struct GraphReader {
     draft.clock = file.choice("clock", [Graph.Clock.replay, .live]) ?? .replay
     if let node = file.value("plugins") { draft.plugins = plugins(node) }
     if let node = file.value("trace") { draft.trace = trace(node) ?? draft.trace }
-    draft.feedbackMax = file.integer("feedback_max", in: 1...1_000_000) ?? draft.feedbackMax
+    draft.feedbackMax = file.integer("feedback_max", in: 1...4_096) ?? draft.feedbackMax
     if let node = file.value("instruments") {
       let reader = InstrumentReader(report: report, paths: paths, isPartial: isPartial)
       (draft.instruments, draft.instrumentsAreComplete) = reader.instruments(node)
@@ -59,17 +59,17 @@ struct GraphReader {
     return draft
   }
 
-  /// `all`, `none` or `1/N`. (`off` is a boolean to many YAML readers.)
+  /// `all`, `off` or `1/N`.
   func trace(_ node: ManifestNode) -> TraceShare? {
     guard let word = report.word(node, "trace") else { return nil }
     switch word.text {
     case "all": return .all
-    case "none": return .off
+    case "off": return .off
     default:
       if word.text.hasPrefix("1/"), let share = Int(word.text.dropFirst(2)), (1...1 << 20).contains(share), share & (share - 1) == 0 {
         return share == 1 ? .all : .one(in: share)
       }
-      report.error(.badChoice, "trace may be none, all or 1/N with N a power of two, not \(quoted(word.text))", at: word.place)
+      report.error(.badChoice, "trace may be off, all or 1/N with N a power of two, not \(quoted(word.text))", at: word.place)
       return nil
     }
   }

@@ -45,7 +45,7 @@ public enum GraphSchema {
           ])
       ),
       ("trace", reference("trace")),
-      ("feedback_max", integer("How many feedback events one chain may cause", 1, 1_000_000, default: 64)),
+      ("feedback_max", integer("How many feedback events one chain may cause", 1, 4_096, default: 64)),
       (
         "instruments",
         .object([
@@ -79,8 +79,9 @@ public enum GraphSchema {
       (
         "trace",
         .object([
-          ("description", .string("Of how many chains each hop is timed: none, all or 1/N")), ("type", .string("string")),
-          ("pattern", .string("^(none|all|1/[0-9]+)$")),
+          ("description", .string("Of how many chains each hop is timed: off, all or 1/N")),
+          // To older YAML readers `off` is a boolean.
+          ("anyOf", .array([.object([("type", .string("string")), ("pattern", .string("^(off|all|1/[0-9]+)$"))]), .object([("const", .bool(false))])])),
         ])
       ),
       ("instrument", instrument(partial: false)),

@@ -81,7 +81,7 @@ extension Lane {
     end(
       GantryError(
         "runtime.feedback-limit",
-        "one chain caused more than \(Lane.feedbackMax) feedback events, the last from \(recorder.name(node))",
+        "one chain caused more than \(feedbackMax) feedback events, the last from \(recorder.name(node))",
         help: ["two nodes answer each other for ever; break the loop in one of them"], exit: .failed))
   }
 

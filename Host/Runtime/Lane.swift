@@ -38,7 +38,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   let gate: OrderGate
   /// First-in first-out rows of feedback edges.
   let feedback: UnsafeMutablePointer<FeedbackEntry>
-  static let feedbackMax = 64
+  /// `feedback_max` of the graph.
+  let feedbackMax: Int
   static let feedbackCapacity = 4096
   /// Rows emitted in chains begun by timers carry this header.
   let timerHeader: UnsafeMutablePointer<gantry_header>
@@ -123,6 +124,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     trace = plan.trace
     gate = plan.gate
     isScripted = plan.isScripted
+    feedbackMax = plan.feedbackMax
     feedback = .allocate(capacity: Lane.feedbackCapacity)
     timerHeader = .allocate(capacity: 1)
     timerHeader.initialize(to: gantry_header())
@@ -369,7 +371,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       let entry = feedback[feedbackHead]
       feedbackHead += 1
       rounds += 1
-      if rounds > Lane.feedbackMax {
+      if rounds > feedbackMax {
         feedbackOverflow(entry)
         break
       }

@@ -25,6 +25,7 @@ struct LanePlan {
   var trace: LaneTrace
   var gate: OrderGate
   var isScripted: Bool
+  var feedbackMax: Int
 }
 
 /// Decides which nodes of a lane may get blocks. Pure.

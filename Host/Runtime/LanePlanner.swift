@@ -114,7 +114,7 @@ final class LanePlanner {
             quickInputs: quickTable, quickInputCount: quick.count, ingresses: ingressTable,
             ingressCount: ingresses.count, now: part.now, timers: part.timers, tag: part.tag,
             clock: graph.clock == .live ? .live : .replay, bell: part.bell, recorder: recorder, trace: trace,
-            gate: gate, isScripted: script != nil)))
+            gate: gate, isScripted: script != nil, feedbackMax: graph.feedbackMax)))
     }
     if sources.scripts.isEmpty { linkQueues(laneOf: laneOf) }
   }

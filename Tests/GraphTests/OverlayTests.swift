@@ -13,7 +13,7 @@ import Testing
     profiles:
       short: { nodes: { ticks: { params: { events: 2, seed: null }, trace: null } } }
       other: { nodes: { ticks: { plugin: replay, params: { path: data/eurusd } } } }
-      slim: { nodes: { features: null, notify: { from: ticks } }, trace: none }
+      slim: { nodes: { features: null, notify: { from: ticks } }, trace: off }
       more: { nodes: { copy: { plugin: log, from: features } }, instruments: { EURUSD: { lot: 1000 }, USDJPY: { tick: 0.001 } } }
 
     """
