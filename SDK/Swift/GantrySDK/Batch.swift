@@ -92,6 +92,34 @@ public struct Outputs: ~Copyable {
       .assumingMemoryBound(to: Double.self)
   }
 
+  /// Reserves `count` features rows at once, row i caused by input `first` + i, and lends the columns
+  /// of the first; each next row's are `stride` bytes further. For nodes that give a row an input:
+  /// cheaper than one by one. Nil when the host has no more room: nothing is reserved then.
+  @inline(__always)
+  public func reserveRows(_ port: Int, first: Int, count: Int) -> (columns: UnsafeMutableRawPointer, stride: Int)? {
+    let output = raw.pointee.ports + port
+    if Int(output.pointee.capacity &- output.pointee.count) < count,
+      raw.pointee.grow(raw, UInt32(truncatingIfNeeded: port), UInt32(truncatingIfNeeded: count), 0) != 0
+    {
+      return nil
+    }
+    let stride = Int(output.pointee.stride)
+    let rows = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped) + Int(output.pointee.count) &* stride
+    let causes = output.pointee.cause.unsafelyUnwrapped + Int(output.pointee.count)
+    for index in 0..<count {
+      (rows + index &* stride).storeBytes(of: gantry_header(), as: gantry_header.self)
+      causes[index] = UInt32(truncatingIfNeeded: first &+ index)
+    }
+    return (rows + MemoryLayout<gantry_header>.size, stride)
+  }
+
+  /// Commits the first `count` of the rows that `reserveRows` gave.
+  @inline(__always)
+  public func commitRows(_ port: Int, count: Int) {
+    raw.pointee.ports[port].count &+= UInt32(truncatingIfNeeded: count)
+    raw.pointee.committed &+= UInt32(truncatingIfNeeded: count)
+  }
+
   /// Commits the row reserved last.
   @inline(__always)
   public func commit(_ port: Int) { gantry_commit(raw, UInt32(truncatingIfNeeded: port)) }
