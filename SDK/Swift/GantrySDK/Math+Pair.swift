@@ -135,6 +135,28 @@ private func exponentialSeries(_ r: Pair) -> Pair {
   return quickSum(sum.hi, sum.lo + ((square.lo * 0.5 + (r.lo + r.lo * sum.hi)) + cubic))
 }
 
+/// ln(2^exponent * (1 + f)) to a double's precision, for 1 + f from sqrt(1/2) to sqrt(2).
+///
+/// With s = f / (2 + f) and z = s^2: ln(1 + f) = f - f^2/2 + s (f^2/2 + 2z/3 + 2z^2/5 + ...). The first
+/// two terms are exact; the third is below 0.0183, so that its rounding errors stay under 2^-57.
+func roundedLogarithm(_ f: Pair, _ exponent: Int) -> Double {
+  let x = f.hi
+  let square = exactProduct(x, x)
+  let half = square.hi * 0.5
+  let s = x / (2 + x)
+  let z = s * s
+  let z2 = z * z
+  let z4 = z2 * z2
+  let a = (2.0 / 3 + z * (2.0 / 5)) + z2 * (2.0 / 7 + z * (2.0 / 9))
+  let b = (2.0 / 11 + z * (2.0 / 13)) + z2 * (2.0 / 15 + z * (2.0 / 17))
+  let c = (2.0 / 19 + z * (2.0 / 21)) + z2 * (2.0 / 23)
+  let third = s * (half + z * (a + z4 * (b + z4 * c)))
+  let sum = quickSum(x, -half)
+  let k = Double(exponent)
+  let whole = exactSum(k * ln2High, sum.hi)
+  return whole.hi + (whole.lo + ((sum.lo - square.lo * 0.5 + f.lo / (1 + x)) + (third + k * ln2Low)))
+}
+
 /// ln x, for finite x > 0; relative error below 2^-68.
 func logarithm(_ x: Double) -> Pair {
   let (exponent, mantissa) = split(x)
