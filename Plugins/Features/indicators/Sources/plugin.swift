@@ -32,18 +32,24 @@ struct Indicators: Plugin {
   private enum Source { case mid, bid, ask, bar }
 
   private let host: Host
-  private var program = Program()
+  private let program = UnsafeMutablePointer<Program>.allocate(capacity: 1)
   private var source = Source.mid
-  /// The states of instruments 0 (events without one), 1, 2, ..., `program.stride` doubles each.
+  /// The states of instruments 0 (events without one), 1, 2, ..., `program.pointee.stride` doubles each.
   private var states: UnsafeMutablePointer<Double>?
   private var instruments = 0
+  /// The finite prices of the run being taken, at most `runMax`.
+  private var prices: UnsafeMutablePointer<Double>?
   /// Equal for instances whose states fit each other.
   private var fingerprint: UInt64 = 0
   private var skippedPrices: UInt32 = 0
 
   private static var stateBytesMax: Int { 1 << 30 }
+  private static var runMax: Int { 256 }
 
-  init(host: Host) { self.host = host }
+  init(host: Host) {
+    self.host = host
+    program.initialize(to: Program())
+  }
 
   mutating func configure(_ configuration: borrowing Configuration) throws(Failure) {
     let fromTicks = configuration.schema(ofPort: 0) != nil
@@ -75,8 +81,8 @@ struct Indicators: Plugin {
       forms.append(form)
     }
     let seedsWithMean = configuration.integer(2) == 1
-    program.deallocate()
-    program = Program(forms, seedsWithMean: seedsWithMean)
+    program.pointee.deallocate()
+    program.pointee = Program(forms, seedsWithMean: seedsWithMean)
     try configuration.setColumns(0, names)
     try allocateStates(configuration.instrumentCount)
     fingerprint = hash(names, source == .bid ? 1 : source == .ask ? 2 : source == .bar ? 3 : 0, seedsWithMean ? 1 : 0)
@@ -85,15 +91,17 @@ struct Indicators: Plugin {
   }
 
   private mutating func allocateStates(_ instrumentCount: Int) throws(Failure) {
-    let slots = (instrumentCount + 1) * program.stride
+    let slots = (instrumentCount + 1) * program.pointee.stride
     guard slots <= Indicators.stateBytesMax / 8 else {
       throw Failure.invalid(
-        "\(instrumentCount) instruments with \(program.stride * 8) bytes each need more than 1 GB; use shorter periods or several nodes")
+        "\(instrumentCount) instruments with \(program.pointee.stride * 8) bytes each need more than 1 GB; use shorter periods or several nodes")
     }
     states?.deallocate()
     let states = UnsafeMutablePointer<Double>.allocate(capacity: slots)
     states.initialize(repeating: 0, count: slots)
     self.states = states
+    prices?.deallocate()
+    prices = .allocate(capacity: Indicators.runMax)
     instruments = instrumentCount + 1
   }
 
@@ -106,52 +114,102 @@ struct Indicators: Plugin {
     }
   }
 
+  /// Cuts the batch into runs of finite prices of one instrument, which is what `Engine` takes.
   @inline(__always)
-  private func run<Reader: PriceReader>(_ batch: borrowing Batch, _ outputs: borrowing Outputs, _ reader: Reader) throws(Failure) {
-    let states = self.states.unsafelyUnwrapped
+  private mutating func run<Reader: PriceReader>(_ batch: borrowing Batch, _ outputs: borrowing Outputs, _ reader: Reader) throws(Failure) {
+    let prices = self.prices.unsafelyUnwrapped
+    let count = batch.count
+    var first = 0
     var skipped = 0
-    for index in 0..<batch.count {
-      let event = batch.event(index, as: Reader.Event.self)
-      let instrument = Int(batch.header(index).pointee.instrument)
-      guard instrument < instruments else {
-        outputs.setConsumed(index)
-        throw Failure.invalid("an event names instrument \(instrument), but the graph has \(instruments - 1)")
+    while first < count {
+      let instrument = batch.header(first).pointee.instrument
+      let end = min(count, first &+ Indicators.runMax)
+      var next = first
+      while next < end, batch.header(next).pointee.instrument == instrument {
+        let price = reader.price(batch.event(next, as: Reader.Event.self).pointee)
+        guard price.isFinite, isUsable(batch, next, reader) else { break }
+        prices[next &- first] = price
+        next &+= 1
       }
-      guard let row = outputs.reserveColumns(0, cause: index) else {
-        outputs.setConsumed(index)
-        throw Failure.full
-      }
-      let price = reader.price(event.pointee)
-      let high = reader.high(event.pointee)
-      let low = reader.low(event.pointee)
-      if price.isFinite, program.ranges.count == 0 || (high.isFinite && low.isFinite) {
-        program.run(price, high: high, low: low, states + instrument &* program.stride, row)
-        for index in 0..<program.copies.count {
-          let copy = program.copies[index]
-          row[copy.pointee.column] = reader.field(copy.pointee.field, event.pointee)
-        }
+      if next > first {
+        try take(batch, first, next &- first, Int(instrument), outputs, reader)
+        first = next
       } else {
+        try refuse(first, outputs)
         skipped &+= 1
-        for column in 0..<program.columnCount { row[column] = .nan }
+        first &+= 1
       }
-      outputs.commit(0)
     }
     if skipped > 0 { host.updateMetric(skippedPrices, Double(skipped)) }
+  }
+
+  /// ATR needs more than the price.
+  @inline(__always)
+  private mutating func isUsable<Reader: PriceReader>(_ batch: borrowing Batch, _ index: Int, _ reader: Reader) -> Bool {
+    if program.pointee.ranges.count == 0 { return true }
+    let event = batch.event(index, as: Reader.Event.self)
+    return reader.high(event.pointee).isFinite && reader.low(event.pointee).isFinite
+  }
+
+  @inline(__always)
+  private mutating func take<Reader: PriceReader>(
+    _ batch: borrowing Batch, _ first: Int, _ count: Int, _ instrument: Int, _ outputs: borrowing Outputs, _ reader: Reader
+  ) throws(Failure) {
+    guard instrument < instruments else {
+      outputs.setConsumed(first)
+      throw Failure.invalid("an event names instrument \(instrument), but the graph has \(instruments - 1)")
+    }
+    guard let (columns, stride) = outputs.reserveRows(0, first: first, count: count) else {
+      outputs.setConsumed(first)
+      throw Failure.full
+    }
+    let rows = Rows(columns: columns, stride: stride, count: count)
+    let state = states.unsafelyUnwrapped + instrument &* program.pointee.stride
+    let prices = self.prices.unsafelyUnwrapped
+    let engine = Engine(program: program)
+    let seen = engine.takeAverages(prices, state, rows)
+    if engine.looksBack {
+      for index in 0..<count {
+        let event = batch.event(first &+ index, as: Reader.Event.self)
+        engine.run(prices[index], high: reader.high(event.pointee), low: reader.low(event.pointee), seen &+ index, state, rows[index])
+      }
+    }
+    for position in 0..<program.pointee.copies.count {
+      let copy = program.pointee.copies[position].pointee
+      for index in 0..<count {
+        rows[index][copy.column] = reader.field(copy.field, batch.event(first &+ index, as: Reader.Event.self).pointee)
+      }
+    }
+    outputs.commitRows(0, count: count)
+  }
+
+  /// A row of NaN for an event without a finite price.
+  @inline(never)
+  private mutating func refuse(_ index: Int, _ outputs: borrowing Outputs) throws(Failure) {
+    guard let row = outputs.reserveColumns(0, cause: index) else {
+      outputs.setConsumed(index)
+      throw Failure.full
+    }
+    for column in 0..<program.pointee.columnCount { row[column] = .nan }
+    outputs.commit(0)
   }
 
   mutating func destroy() {
     states?.deallocate()
     states = nil
+    prices?.deallocate()
+    prices = nil
+    program.pointee.deallocate()
     program.deallocate()
   }
 }
 
 extension Indicators {
-  func stateBound() -> Int { 16 + instruments * program.stride * 8 }
+  func stateBound() -> Int { 16 + instruments * program.pointee.stride * 8 }
 
   func saveState(_ writer: borrowing StateWriter) throws(Failure) {
     try writer.write(fingerprint)
-    try writer.write(states.unsafelyUnwrapped, count: instruments * program.stride)
+    try writer.write(states.unsafelyUnwrapped, count: instruments * program.pointee.stride)
   }
 
   mutating func loadState(version: UInt32, _ reader: inout StateReader) throws(Failure) {
@@ -160,8 +218,8 @@ extension Indicators {
       throw Failure.unsupported("the saved state was made with other columns, another price or another ema_seed")
     }
     let states = self.states.unsafelyUnwrapped
-    try reader.read(into: states, count: instruments * program.stride)
-    for instrument in 0..<instruments where !program.isSound(states + instrument * program.stride) {
+    try reader.read(into: states, count: instruments * program.pointee.stride)
+    for instrument in 0..<instruments where !program.pointee.isSound(states + instrument * program.pointee.stride) {
       throw Failure.invalid("the saved state is damaged: a count is out of range")
     }
   }

@@ -1,14 +1,66 @@
 import GantrySDK
 
-/// The arithmetic of one event. Sources: TA-Lib's definitions (ta-lib.org) for EMA, SMA, MACD,
-/// STDDEV and BBANDS; Wilder, "New Concepts in Technical Trading Systems" (1978), for RSI and ATR.
-extension Program {
-  /// Takes one finite price of one instrument and fills all computed columns of its row.
+/// The arithmetic. Sources: TA-Lib's definitions (ta-lib.org) for EMA, SMA, MACD, STDDEV and BBANDS;
+/// Wilder, "New Concepts in Technical Trading Systems" (1978), for RSI and ATR.
+///
+/// A pointer to the tables, so that calling it copies nothing.
+struct Engine {
+  let program: UnsafePointer<Program>
+
+  @inline(__always) private var averages: Table<Program.Average> { program.pointee.averages }
+  @inline(__always) private var macds: Table<Program.MACD> { program.pointee.macds }
+  @inline(__always) private var strengths: Table<Program.Wilder> { program.pointee.strengths }
+  @inline(__always) private var ranges: Table<Program.Wilder> { program.pointee.ranges }
+  @inline(__always) private var windows: Table<Program.Window> { program.pointee.windows }
+  @inline(__always) private var parts: Table<Program.Part> { program.pointee.parts }
+  @inline(__always) private var changes: Table<Program.Change> { program.pointee.changes }
+  @inline(__always) private var seedsWithMean: Bool { program.pointee.seedsWithMean }
+  @inline(__always) private var ringCount: Int { program.pointee.ringCount }
+
+  /// Whether anything but averages that begin with the first price is asked for.
   @inline(__always)
-  func run(_ price: Double, high: Double, low: Double, _ state: UnsafeMutablePointer<Double>, _ row: UnsafeMutablePointer<Double>) {
+  var looksBack: Bool { ringCount > 0 || seedsWithMean || macds.count > 0 }
+
+  /// Counts a run of prices of one instrument, and takes it into the averages that begin with the
+  /// first price. Returns how many prices were there before.
+  ///
+  /// y += alpha * (x - y), so that a constant price stays exactly what it is. Two averages at a time
+  /// stay in registers: what takes time is waiting for the last y, and two can wait at once.
+  @inline(__always)
+  func takeAverages(_ prices: UnsafePointer<Double>, _ state: UnsafeMutablePointer<Double>, _ rows: Rows) -> Int {
     let seen = Int(truncatingIfNeeded: state[0].bitPattern)
-    state[0] = Double(bitPattern: UInt64(truncatingIfNeeded: seen &+ 1))
-    if seedsWithMean { runAveragesFromMean(price, seen, state, row) } else { runAverages(price, seen, state, row) }
+    state[0] = Double(bitPattern: UInt64(truncatingIfNeeded: seen &+ rows.count))
+    if seedsWithMean { return seen }
+    var index = 0
+    while index < averages.count {
+      let left = averages[index]
+      let right = averages[min(index &+ 1, averages.count &- 1)]
+      let leftAlpha = left.pointee.alpha
+      let rightAlpha = right.pointee.alpha
+      let leftColumn = left.pointee.column
+      let rightColumn = right.pointee.column
+      var leftValue = seen == 0 ? prices[0] : state[left.pointee.slot]
+      var rightValue = seen == 0 ? prices[0] : state[right.pointee.slot]
+      for position in 0..<rows.count {
+        leftValue += leftAlpha * (prices[position] - leftValue)
+        rightValue += rightAlpha * (prices[position] - rightValue)
+        let row = rows[position]
+        row[leftColumn] = leftValue
+        row[rightColumn] = rightValue
+      }
+      state[left.pointee.slot] = leftValue
+      state[right.pointee.slot] = rightValue
+      index &+= 2
+    }
+    return seen
+  }
+
+  /// Takes one price into everything else and fills those columns of its row.
+  @inline(__always)
+  func run(
+    _ price: Double, high: Double, low: Double, _ seen: Int, _ state: UnsafeMutablePointer<Double>, _ row: UnsafeMutablePointer<Double>
+  ) {
+    if seedsWithMean { runAveragesFromMean(price, seen, state, row) }
     if ringCount > 0 {
       let ring = Ring(prices: state + 1, mask: ringCount &- 1)
       ring.write(price, seen)
@@ -18,18 +70,6 @@ extension Program {
       if changes.count > 0 { runChanges(price, seen, ring, row) }
     }
     if macds.count > 0 { runMACDs(price, seen, state, row) }
-  }
-
-  /// y += alpha * (x - y), so that a constant price stays exactly what it is.
-  @inline(__always)
-  private func runAverages(_ price: Double, _ seen: Int, _ state: UnsafeMutablePointer<Double>, _ row: UnsafeMutablePointer<Double>) {
-    for index in 0..<averages.count {
-      let average = averages[index]
-      let slot = state + average.pointee.slot
-      let value = seen == 0 ? price : slot.pointee + average.pointee.alpha * (price - slot.pointee)
-      slot.pointee = value
-      row[average.pointee.column] = value
-    }
   }
 
   @inline(never)
@@ -186,4 +226,16 @@ struct Ring {
 
   @inline(__always) func read(_ number: Int) -> Double { prices[number & mask] }
   @inline(__always) func write(_ price: Double, _ number: Int) { prices[number & mask] = price }
+}
+
+/// The reserved rows of a run.
+struct Rows {
+  let columns: UnsafeMutableRawPointer
+  let stride: Int
+  let count: Int
+
+  @inline(__always)
+  subscript(index: Int) -> UnsafeMutablePointer<Double> {
+    (columns + index &* stride).assumingMemoryBound(to: Double.self)
+  }
 }
