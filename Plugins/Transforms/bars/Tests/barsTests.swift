@@ -80,7 +80,7 @@ import Testing
 
   @Test func `times at the ends of the range do not overflow`() throws {
     for empty in ["skip", "repeat"] {
-      let p = try bars(["every": "2d", "empty": .scalar(empty)])
+      let p = try bars(["every": "2d", "empty": .scalar(empty), "repeat_max": "20"])
       for time in [Int64.min, .min + 1, -1, 0, .max - 1, .max] { _ = try p.send(gantry_tick(bid: 1, ask: 1, at: time)) }
     }
   }
