@@ -54,7 +54,7 @@ import Testing
           exactMean(Array(prices[(index - 6)...index])), deviation, (distances[19] - middle) / deviation, mean + 2 * deviation, mean - 2 * deviation, mean,
           change, log1p(change),
         ]
-        let tolerances = [1e-15, 1e-10, 1e-9, 1e-13, 1e-13, 1e-15, 1e-15, 1e-15]
+        let tolerances = [1e-15, 1e-10, 1e-9, 1e-12, 1e-12, 1e-15, 1e-15, 1e-15]
         for (column, (value, tolerance)) in zip(expected, tolerances).enumerated() {
           guard !close(rows[index][column], value, tolerance) else { continue }
           Issue.record("\(names[column]) at \(index): \(rows[index][column]), not \(value); scale \(scale), seed \(seed)")
