@@ -10,10 +10,32 @@ private func bytes(_ text: gantry_string, limit: Int) -> UnsafeRawBufferPointer 
 }
 
 func noteOnHop(_ context: UnsafeMutablePointer<NodeContext>, cause: UInt32, key: gantry_string, value: gantry_string) {
-  guard context.pointee.isTraced, let trace = context.pointee.trace else { return }
+  guard context.pointee.isTraced, let trace = context.pointee.trace else { return holdNote(context, key: key, value: value) }
   trace._withUnsafeGuaranteedRef {
     $0.note(chain: context.pointee.chain, key: bytes(key, limit: 64), text: bytes(value, limit: 256))
   }
+}
+
+/// Keeps the newest note of a chain that is not traced, in case it orders after all.
+private func holdNote(_ context: UnsafeMutablePointer<NodeContext>, key: gantry_string, value: gantry_string) {
+  let key = bytes(key, limit: noteKeyCapacity)
+  let text = bytes(value, limit: noteTextCapacity)
+  let target = UnsafeMutableRawPointer(context.pointee.heldNote)
+  if let source = key.baseAddress { target.copyMemory(from: source, byteCount: key.count) }
+  if let source = text.baseAddress { (target + noteKeyCapacity).copyMemory(from: source, byteCount: text.count) }
+  context.pointee.heldKeyLength = key.count
+  context.pointee.heldTextLength = text.count
+  context.pointee.heldChain = context.pointee.now[1]
+}
+
+/// Writes down the note that a node made in the running chain before the chain was traced.
+func releaseNote(_ context: UnsafeMutablePointer<NodeContext>, _ trace: LaneTrace, chain: UInt64) {
+  guard context.pointee.heldChain == context.pointee.now[1] else { return }
+  context.pointee.heldChain = -1
+  let note = UnsafeRawPointer(context.pointee.heldNote)
+  trace.note(
+    chain: chain, key: UnsafeRawBufferPointer(start: note, count: context.pointee.heldKeyLength),
+    text: UnsafeRawBufferPointer(start: note + noteKeyCapacity, count: context.pointee.heldTextLength))
 }
 
 func aliasOrder(_ context: UnsafeMutablePointer<NodeContext>, orderID: UInt64, outside: gantry_string) {

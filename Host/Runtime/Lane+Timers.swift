@@ -42,6 +42,7 @@ extension Lane {
     timerHeader.pointee.receive_ns = atNs
     timerHeader.pointee.origin = recorder.timerOrigin
     timerHeader.pointee.chain = recorder.nextTimerChain()
+    now[1] = -2 - Int64(bitPattern: timerHeader.pointee.chain)
     ordinal = UInt32.max
   }
 

@@ -318,6 +318,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       let receiveNs = header.pointee.receive_ns
       if timers.pointee.nextDueNs <= receiveNs, !isScripted { fireTimers(upTo: receiveNs) }
       now.pointee = receiveNs
+      now[1] = Int64(bitPattern: header.pointee.chain)
       ordinal = UInt32(truncatingIfNeeded: chain)
       if trace.samples(header.pointee.chain) {
         runChainTraced(header)
@@ -444,11 +445,11 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
           type: buffer.pointee.schema.pointee.type, isOutput: true)
       }
     }
-    for place in 0..<blockSlotCount { traceEarlierNode(nodes + Int(blockSlots[place])) }
-    for place in 0...min(rank, singleSlotCount - 1) { traceEarlierNode(nodes + Int(singleSlots[place])) }
+    for place in 0..<blockSlotCount { traceEarlierNode(nodes + Int(blockSlots[place]), header) }
+    for place in 0...min(rank, singleSlotCount - 1) { traceEarlierNode(nodes + Int(singleSlots[place]), header) }
   }
 
-  private func traceEarlierNode(_ node: UnsafeMutablePointer<LaneNode>) {
+  private func traceEarlierNode(_ node: UnsafeMutablePointer<LaneNode>, _ header: UnsafePointer<gantry_header>) {
     for index in 0..<node.pointee.portCount {
       let port = node.pointee.ports + index
       for row in firstRow(port)..<port.pointee.published {
@@ -458,6 +459,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
           event.assumingMemoryBound(to: gantry_header.self), node: node.pointee.index,
           generation: node.pointee.generation, kind: .batch)
         trace.event(event, stride: port.pointee.stride, type: port.pointee.schema.pointee.type, isOutput: true)
+        releaseNote(node.pointee.context, trace, chain: header.pointee.chain)
       }
     }
   }

@@ -111,6 +111,7 @@ struct NodeContext {
   /// Set while the control thread runs create, configure or start of this instance.
   var inControl: Bool = false
   var clock: Graph.ClockKind = .replay
+  /// The chain's time, and behind it the chain's number: the lane writes both.
   var now: UnsafeMutablePointer<Int64>
   var random: RandomState
   var nextID: UInt64 = 0
@@ -133,12 +134,19 @@ struct NodeContext {
   var isTraced: Bool = false
   /// The chain of the running call, for notes.
   var chain: UInt64 = 0
+  /// The last note of a chain that was not traced when it was made: kept in case the chain orders.
+  var heldNote: UnsafeMutablePointer<UInt8>
+  var heldKeyLength = 0
+  var heldTextLength = 0
+  var heldChain: Int64 = -1
   var trace: Unmanaged<LaneTrace>?
   /// Kept alive by the run.
   var services: Unmanaged<HostServices>
 }
 
 let failTextCapacity = 1024
+let noteKeyCapacity = 64
+let noteTextCapacity = 256
 let metricsPerNode = 64
 
 extension Graph {

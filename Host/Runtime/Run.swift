@@ -100,8 +100,9 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       script: try options.script.map { (path) throws(GantryError) in try JournalScript.refusals(path) })
     planner = LanePlanner(graph: graph)
     for _ in laneNames {
-      let now = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
-      now.initialize(to: graph.clock == .live ? clinux_wall_ns() : 0)
+      let now = UnsafeMutablePointer<Int64>.allocate(capacity: 2)
+      now.initialize(repeating: 0, count: 2)
+      if graph.clock == .live { now.pointee = clinux_wall_ns() }
       laneNow.append(now)
       let timers = UnsafeMutablePointer<TimerHeap>.allocate(capacity: 1)
       timers.initialize(to: TimerHeap(nodes: graph.nodes.count))
@@ -173,7 +174,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     var context = NodeContext(
       now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, graph.nodes[index].name)),
       timers: laneTimers[lane], failText: text, metrics: metrics, node: Int32(index), slot: 0,
-      services: .passUnretained(services))
+      heldNote: .allocate(capacity: noteKeyCapacity + noteTextCapacity), services: .passUnretained(services))
     // A reader's thread has a tag of its own; both are never 0, which is nobody's.
     context.laneTag = plugin.kind == .source ? UInt64(10_000 + index) : UInt64(lane + 1)
     context.clock = graph.clock == .live ? .live : .replay
@@ -512,6 +513,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     }
     for context in contexts {
       context.pointee.failText.deallocate()
+      context.pointee.heldNote.deallocate()
       context.pointee.metrics.deallocate()
       context.deallocate()
     }
