@@ -178,12 +178,13 @@ struct CSVParser {
         }
         fault = finish(row, timeNs)
       }
-      if let fault, !accept(fault) {
-        if refusal != nil {
+      if let fault {
+        guard accept(fault) else {
+          if refusal == nil { continue }
           refusedLine = lineStart
           break
         }
-        continue
+        lastNs = Int64(bitPattern: row[0])
       }
       row += slots
       written &+= 1

@@ -4,7 +4,7 @@ extension Replay {
   /// The parameters are in the order of `Settings.Index`.
   static var descriptor: Descriptor {
     Descriptor(
-      id: "replay", version: "0.1.0", kind: .source,
+      id: "replay", version: "1.0.0", kind: .source,
       summary: "replays market data files: CSV and LEAN, plain or packed with gzip, zip or lz4",
       outputs: [
         Port("ticks", .tick, help: "quotes, when the files hold bid and ask"),
@@ -38,7 +38,7 @@ extension Replay {
         "time_format", .choice, default: "auto", choices: ["auto", "ns", "us", "ms", "s", "iso"],
         help: "a count since 1970 UTC in this unit, or ISO-8601; auto tells it from the first row's digits"),
       Parameter("time_zone", .text, help: "of times without an offset: an IANA name, UTC or +02:00; UTC for csv and America/New_York for lean unless given"),
-      Parameter("bar_length", .duration, minimum: 0, help: "how long the bars of a csv file are"),
+      Parameter("bar_length", .duration, minimum: 0, maximum: 2_678_400, help: "how long the bars of a csv file are"),
       Parameter("bar_time", .choice, default: "start", choices: ["start", "end"], help: "which end of a bar its time column tells"),
       Parameter("from", .text, help: "leaves out what is before this time, such as 2014-05-01 or 2014-05-01T09:30:00Z"),
       Parameter("to", .text, help: "leaves out what is at or after this time"),

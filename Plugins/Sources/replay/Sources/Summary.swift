@@ -2,14 +2,15 @@ import GantrySDK
 
 /// What the run's end says about the rows, and the words for their faults.
 enum Summary {
-  /// What is wrong, in a sentence for the place of a refused row.
+  /// What is wrong and the remedy, for the place of a refused row.
   static func sentence(_ fault: RowFault) -> StaticString {
     switch fault {
-    case .brokenLine: "the line cannot be read (on_broken_line: refuse)"
-    case .fieldCount: "the line has the wrong number of fields (on_field_count: refuse)"
-    case .badNumber: "a price is not a positive number, or a size is below 0 (on_bad_number: refuse)"
-    case .timeBackwards: "the time is before that of the row before (on_time_backwards: refuse)"
-    case .crossed: "the quote is crossed: its ask is below its bid, or a bar's high below its low (on_crossed: refuse)"
+    case .brokenLine: "the line cannot be read; on_broken_line: skip would leave it out"
+    case .fieldCount: "the line has the wrong number of fields; on_field_count: skip would leave it out"
+    case .badNumber: "a price is not a positive number, or a size is below 0; on_bad_number: skip would leave it out"
+    case .timeBackwards: "the time is before that of the row before; on_time_backwards: skip would leave it out"
+    case .crossed:
+      "the quote is crossed (its ask is below its bid, or a bar's high below its low); on_crossed: skip would leave it out, count let it through"
     }
   }
 

@@ -10,21 +10,22 @@ struct BadRowTests {
 
   /// A row, the parameter and the metric of its fault, and the words for it.
   static let rows: [(row: String, parameter: String, metric: String, words: String)] = [
-    ("170000000x,1.1,1.2", "on_broken_line", "broken_lines", "the line cannot be read (on_broken_line: refuse)"),
-    ("1700000001,abc,1.2", "on_broken_line", "broken_lines", "the line cannot be read (on_broken_line: refuse)"),
-    ("1700000001,,1.2", "on_broken_line", "broken_lines", "the line cannot be read (on_broken_line: refuse)"),
-    ("1700000001,1.1,1.2zzz", "on_broken_line", "broken_lines", "the line cannot be read (on_broken_line: refuse)"),
-    ("99999999999999999999,1.1,1.2", "on_broken_line", "broken_lines", "the line cannot be read (on_broken_line: refuse)"),
-    ("1700000001,1.1", "on_field_count", "wrong_field_counts", "the line has the wrong number of fields (on_field_count: refuse)"),
-    ("1700000001,1.1,1.2,1.3", "on_field_count", "wrong_field_counts", "the line has the wrong number of fields (on_field_count: refuse)"),
-    ("1700000001,nan,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0 (on_bad_number: refuse)"),
-    ("1700000001,1.1,inf", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0 (on_bad_number: refuse)"),
-    ("1700000001,-1.1,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0 (on_bad_number: refuse)"),
-    ("1700000001,0,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0 (on_bad_number: refuse)"),
-    ("1700000001,1e999,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0 (on_bad_number: refuse)"),
-    ("1699999999,1.1,1.2", "on_time_backwards", "times_backwards", "the time is before that of the row before (on_time_backwards: refuse)"),
+    ("170000000x,1.1,1.2", "on_broken_line", "broken_lines", "the line cannot be read; on_broken_line: skip would leave it out"),
+    ("1700000001,abc,1.2", "on_broken_line", "broken_lines", "the line cannot be read; on_broken_line: skip would leave it out"),
+    ("1700000001,,1.2", "on_broken_line", "broken_lines", "the line cannot be read; on_broken_line: skip would leave it out"),
+    ("1700000001,1.1,1.2zzz", "on_broken_line", "broken_lines", "the line cannot be read; on_broken_line: skip would leave it out"),
+    ("99999999999999999999,1.1,1.2", "on_broken_line", "broken_lines", "the line cannot be read; on_broken_line: skip would leave it out"),
+    ("1700000001,1.1", "on_field_count", "wrong_field_counts", "the line has the wrong number of fields; on_field_count: skip would leave it out"),
+    ("1700000001,1.1,1.2,1.3", "on_field_count", "wrong_field_counts", "the line has the wrong number of fields; on_field_count: skip would leave it out"),
+    ("1700000001,nan,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0; on_bad_number: skip would leave it out"),
+    ("1700000001,1.1,inf", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0; on_bad_number: skip would leave it out"),
+    ("1700000001,-1.1,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0; on_bad_number: skip would leave it out"),
+    ("1700000001,0,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0; on_bad_number: skip would leave it out"),
+    ("1700000001,1e999,1.2", "on_bad_number", "bad_numbers", "a price is not a positive number, or a size is below 0; on_bad_number: skip would leave it out"),
+    ("1699999999,1.1,1.2", "on_time_backwards", "times_backwards", "the time is before that of the row before; on_time_backwards: skip would leave it out"),
     (
-      "1700000001,1.2,1.1", "on_crossed", "crossed_quotes", "the quote is crossed: its ask is below its bid, or a bar's high below its low (on_crossed: refuse)"
+      "1700000001,1.2,1.1", "on_crossed", "crossed_quotes",
+      "the quote is crossed (its ask is below its bid, or a bar's high below its low); on_crossed: skip would leave it out, count let it through"
     ),
   ]
 
@@ -66,6 +67,13 @@ struct BadRowTests {
     #expect(
       source.logLines.last?.text
         == "read 4 rows of 1 file, gave out 3 events; left out 1 broken line, at \(file):4; let through 1 crossed quote, at \(file):3")
+  }
+
+  @Test func `a crossed quote that is let through counts for the order of times`() throws {
+    let text = Self.header + Self.good + "1700000004,1.2,1.1\n1700000003,1.1,1.2\n" + Self.later
+    let found = try ticks(text, ["on_crossed": "count"]).map { $0.header.event_ns / 1_000_000_000 - 1_700_000_000 }
+    #expect(found == [0, 4, 5])
+    #expect(try ticks(text).map { $0.header.event_ns / 1_000_000_000 - 1_700_000_000 } == [0, 3, 5])
   }
 
   @Test func `a fault's own policy goes before on_bad_row`() throws {

@@ -4,7 +4,7 @@ extension Synthetic {
   /// The parameters are in the order of `Settings.Index`.
   static var descriptor: Descriptor {
     Descriptor(
-      id: "synthetic", version: "0.1.0", kind: .source,
+      id: "synthetic", version: "1.0.0", kind: .source,
       summary: "makes up quotes with changing regimes, the same ones for the same seed",
       outputs: [Port("ticks", .tick, help: "quotes on each instrument's tick grid, the bid below the ask")],
       parameters: [
