@@ -96,3 +96,8 @@ extension Lane {
     }
   }
 }
+
+extension Lane {
+  /// Stands where a node's on_batch does while the node must not act: takes everything, does nothing.
+  static let mutedBatch: OnBatch = { _, _, _ in GANTRY_OK }
+}

@@ -446,7 +446,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       }
     }
     for place in 0..<blockSlotCount { traceEarlierNode(nodes + Int(blockSlots[place]), header) }
-    for place in 0...min(rank, singleSlotCount - 1) { traceEarlierNode(nodes + Int(singleSlots[place]), header) }
+    for place in 0..<min(rank + 1, singleSlotCount) { traceEarlierNode(nodes + Int(singleSlots[place]), header) }
   }
 
   private func traceEarlierNode(_ node: UnsafeMutablePointer<LaneNode>, _ header: UnsafePointer<gantry_header>) {

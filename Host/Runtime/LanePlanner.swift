@@ -85,11 +85,12 @@ final class LanePlanner {
         instances[index].context.pointee.trace = Unmanaged.passUnretained(trace)
         (nodes + slot).initialize(
           to: LaneNode(
-            onBatch: instances[index].code.raw.pointee.on_batch, instance: instances[index].raw,
+            onBatch: isMuted(index, sources) ? Lane.mutedBatch : instances[index].code.raw.pointee.on_batch,
+            instance: instances[index].raw,
             outputs: makeOutputs(index, instances[index], node: nodes + slot), inputs: inputs,
             inputCount: graph.nodes[index].inputs.count, ports: portsOf[index]!,
             portCount: graph.nodes[index].plugin.outputs.count, context: instances[index].context,
-            plugin: instances[index].code.raw, breaker: Breaker(), statistics: statistics + index,
+            plugin: isMuted(index, sources) ? nil : instances[index].code.raw, breaker: Breaker(), statistics: statistics + index,
             index: Int32(index), generation: instances[index].code.generation, isSingle: single[index],
             onErrorHalts: graph.nodes[index].onError == .halt, fallback: fallback(of: index, members, single)))
       }
@@ -117,6 +118,11 @@ final class LanePlanner {
             gate: gate, isScripted: script != nil, feedbackMax: graph.feedbackMax)))
     }
     if sources.scripts.isEmpty { linkQueues(laneOf: laneOf) }
+  }
+
+  /// A replay does not act on the outside again.
+  private func isMuted(_ index: Int, _ sources: Sources) -> Bool {
+    !sources.scripts.isEmpty && graph.nodes[index].plugin.effects == .external
   }
 
   /// The lane-local place of the node that stands in for `index`, which runs before it; -1 = none.

@@ -200,7 +200,10 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   public func start() throws(GantryError) {
     do {
       try open()
-      for index in graph.order.reversed() { try instances[index].start() }
+      // A replay does not act on the outside again: such nodes are configured and never started.
+      for index in graph.order.reversed() where options.script == nil || graph.nodes[index].plugin.effects == .none {
+        try instances[index].start()
+      }
       if let folder, !hopLogs.isEmpty { try makeMeta(hasEnded: false).write(to: folder) }
       for lane in planner.lanes {
         let thread = LaneThread()
