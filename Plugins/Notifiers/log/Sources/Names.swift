@@ -78,6 +78,20 @@ enum EventName {
     }
   }
 
+  /// The kind that `execution.fill` and the like name.
+  static func executionKind(_ name: TextView) -> UInt32? {
+    let prefix: StaticString = "execution."
+    guard name.hasPrefix(prefix) else { return nil }
+    for kind in GANTRY_EXEC_ACCEPTED...GANTRY_EXEC_TRIGGERED {
+      let word = executionKind(UInt8(kind))
+      guard name.count == prefix.utf8CodeUnitCount + word.utf8CodeUnitCount else { continue }
+      var isSame = true
+      for index in 0..<word.utf8CodeUnitCount where name[prefix.utf8CodeUnitCount + index] != word.utf8Start[index] { isSame = false }
+      if isSame { return kind }
+    }
+    return nil
+  }
+
   static func reason(_ reason: UInt32) -> StaticString {
     switch reason {
     case GANTRY_REASON_NONE: "none"

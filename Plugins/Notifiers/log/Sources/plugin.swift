@@ -31,8 +31,10 @@ struct Log: Plugin {
         Parameter("format", .choice, default: "human", choices: ["human", "json"], help: "human: columns for reading; json: one object a line"),
         Parameter("to", .choice, default: "stderr", choices: ["stderr", "stdout"], help: "where the lines go, unless `path` is set"),
         Parameter("path", .path, help: "a file that the lines are appended to"),
-        Parameter("every", .integer, default: "1", minimum: 1, help: "write the first and then every n-th event of each type"),
-        Parameter("types", .texts, help: "write these types only, such as execution and alert; unset, all"),
+        Parameter(
+          "every", .integer, default: "1", minimum: 1,
+          help: "write the first and then every n-th event of each type, executions by kind; alerts are all written"),
+        Parameter("types", .texts, help: "write these types only, such as alert, order or execution.fill; unset, all"),
         Parameter("min_severity", .choice, default: "trace", choices: ["trace", "debug", "info", "warning", "error"], help: "leave out alerts below it"),
         Parameter(
           "flush_every", .duration, default: "250ms", minimum: 0.001,
@@ -49,20 +51,23 @@ struct Log: Plugin {
   var flushEveryNs: Int64 = 0
   var every: UInt64 = 1
   var minSeverity: UInt32 = 0
-  /// One bit for each event type.
+  /// One bit for each event type, and one for each kind of execution.
   var wantedTypes: UInt32 = ~0
-  /// Events seen of each type.
+  var wantedKinds: UInt32 = ~0
+  /// Events seen of each type; executions have a place for each kind.
   var seen: UnsafeMutablePointer<UInt64>
   var isTimerSet = false
   var linesMetric: UInt32 = 0
 
   init(host: Host) {
     self.host = host
-    seen = UnsafeMutablePointer<UInt64>.allocate(capacity: Log.typeCount)
-    seen.initialize(repeating: 0, count: Log.typeCount)
+    seen = UnsafeMutablePointer<UInt64>.allocate(capacity: Log.seenCount)
+    seen.initialize(repeating: 0, count: Log.seenCount)
   }
 
   static var typeCount: Int { Int(GANTRY_TYPE_COUNT) }
+  static var kindCount: Int { 32 }
+  static var seenCount: Int { typeCount + kindCount }
 
   func destroy() {
     seen.deallocate()
@@ -77,17 +82,7 @@ struct Log: Plugin {
     every = UInt64(configuration.integer(P.every))
     minSeverity = UInt32(configuration.integer(P.minSeverity))
     flushEveryNs = configuration.integer(P.flushEvery)
-    let count = configuration.count(P.types)
-    if count > 0 { wantedTypes = 0 }
-    for position in 0..<count {
-      let name = configuration.text(P.types, at: position)
-      guard let type = EventName.type(name) else {
-        throw Failure.invalid(
-          "types: there are no events called \(name); there are tick, trade, bar, book, features, prediction, signal, order, execution, account, news, calendar, alert and blob"
-        )
-      }
-      wantedTypes |= 1 << type
-    }
+    try readTypes(configuration)
     if configuration.isSet(P.path) {
       sink.target = .file(configuration.text(P.path).copy() + [0])
     } else {
@@ -97,16 +92,49 @@ struct Log: Plugin {
     linesMetric = host.defineMetric("lines", counter: true, help: "lines written")
   }
 
+  private mutating func readTypes(_ configuration: borrowing Configuration) throws(Failure) {
+    let count = configuration.count(P.types)
+    if count == 0 { return }
+    wantedTypes = 0
+    wantedKinds = 0
+    for position in 0..<count {
+      let name = configuration.text(P.types, at: position)
+      if let kind = EventName.executionKind(name) {
+        wantedTypes |= 1 << GANTRY_EXECUTION
+        wantedKinds |= 1 << kind
+      } else if let type = EventName.type(name) {
+        wantedTypes |= 1 << type
+        if type == GANTRY_EXECUTION { wantedKinds = ~0 }
+      } else {
+        throw Failure.invalid(
+          "types: there are no events called \(name); there are tick, trade, bar, book, features, prediction, signal, order, execution, account, news, calendar, alert and blob, and of executions execution.fill, .accepted, .rejected, .cancelled, .modified, .expired and .triggered"
+        )
+      }
+    }
+  }
+
+  /// Where the event is counted, or nil when it is not wanted.
+  @inline(__always)
+  private func place(_ batch: borrowing Batch, _ index: Int) -> Int? {
+    let type = Int(batch.type)
+    if batch.type == GANTRY_EXECUTION {
+      let kind = Int(batch.event(index, as: gantry_execution.self).pointee.kind) & (Log.kindCount - 1)
+      return wantedKinds >> UInt32(kind) & 1 != 0 ? Log.typeCount + kind : nil
+    }
+    if batch.type == GANTRY_ALERT && batch.event(index, as: gantry_alert.self).pointee.severity < minSeverity { return nil }
+    return type
+  }
+
   mutating func start() throws(Failure) { try sink.open() }
 
   mutating func onBatch(_ batch: borrowing Batch, _ outputs: borrowing Outputs) throws(Failure) {
     let type = Int(batch.type)
     guard type < Log.typeCount, wantedTypes >> UInt32(type) & 1 != 0 else { return }
     for index in 0..<batch.count {
-      if batch.type == GANTRY_ALERT && batch.event(index, as: gantry_alert.self).pointee.severity < minSeverity { continue }
-      let number = seen[type]
-      seen[type] = number &+ 1
-      if number % every != 0 { continue }
+      guard let place = place(batch, index) else { continue }
+      let number = seen[place]
+      seen[place] = number &+ 1
+      if number % every != 0 && batch.type != GANTRY_ALERT { continue }
       line.clear()
       if isJSON { json(batch, index) } else { human(batch, index) }
       line.end(byte: 10)

@@ -136,6 +136,14 @@ private func alert(_ text: String, severity: UInt32 = 3) -> gantry_alert {
     for _ in 0..<7 { try sampled.send(fill(), edge: 1) }
     try sampled.send(alert(""), edge: 3)
     #expect(try sampled.lines().count == 4, "the 1st, 4th and 7th fill, and the 1st alert")
+    let fills = try LogDriver(["types": ["execution.fill", "alert"], "every": 2])
+    for _ in 0..<4 {
+      var accepted = fill()
+      accepted.kind = UInt8(GANTRY_EXEC_ACCEPTED)
+      try fills.send(accepted, edge: 1)
+      try fills.send(fill(), edge: 1)
+    }
+    #expect(try fills.lines().map { $0.contains("  fill  ") } == [true, true])
     let alerts = try LogDriver(["types": ["alert"], "min_severity": "error"])
     try alerts.send(fill(), edge: 1)
     try alerts.send(alert(""), edge: 3)
