@@ -28,7 +28,7 @@ let package = Package(
     hostModule("Base", system: ["CLinux"]),
     hostModule("Manifest", ["Base"], system: ["CYaml"]),
     hostModule("Graph", ["Base", "Manifest"]),
-    hostModule("Loader", ["Base"], system: ["CGantry", "CLinux"], [.product(name: "Crypto", package: "swift-crypto")]),
+    hostModule("Loader", ["Base"], system: ["CGantry", "CLinux", "PluginHarness"], [.product(name: "Crypto", package: "swift-crypto")]),
     hostModule("Journal", ["Base"], system: ["CLinux", "CLZ4"], [.product(name: "Crypto", package: "swift-crypto")]),
     hostModule("Trace", ["Base"], system: ["CLinux"]),
     hostModule("ChainStore", ["Base", "Trace"], system: ["CGantry"], [.product(name: "GRDB", package: "GRDB.swift")]),
@@ -45,8 +45,10 @@ let package = Package(
       swiftSettings: Settings.embedded),
     .target(name: "GantrySDKFull", dependencies: ["CGantry"], path: "SDK/Swift/GantrySDK", swiftSettings: Settings.strict),
 
+    .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "SDK/Conformance/Harness", swiftSettings: Settings.strict),
+
     // Tests.
-    .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "Tests/Support/PluginHarness", swiftSettings: Settings.strict),
+    .target(name: "BrokenPlugins", path: "Tests/Support/BrokenPlugins", swiftSettings: Settings.strict),
     .executableTarget(
       name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
       swiftSettings: Settings.strict),
@@ -56,11 +58,11 @@ let package = Package(
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"]),
     hostTests("Graph", ["Manifest"]),
     hostTests("Journal", with: ["journal-tool"]),
-    hostTests("Loader"),
+    hostTests("Loader", with: [.product(name: "Crypto", package: "swift-crypto")]),
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"]),
     hostTests("Trace"),
-    .testTarget(name: "ContractTests", dependencies: ["CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
+    .testTarget(name: "ContractTests", dependencies: ["BrokenPlugins", "CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
     .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", swiftSettings: Settings.strict),
     .testTarget(name: "SDKTests", dependencies: ["GantrySDKFull"], path: "Tests/SDKTests", swiftSettings: Settings.strict),
   ]
@@ -135,10 +137,10 @@ func executable(_ name: String, _ modules: [String], _ products: [Target.Depende
     swiftSettings: Settings.strict)
 }
 
-/// `with` are C modules that the tests use and executables that they run.
-func hostTests(_ name: String, _ modules: [String] = [], with others: [String] = []) -> Target {
+/// `with` are C modules and libraries that the tests use, and executables that they run.
+func hostTests(_ name: String, _ modules: [String] = [], with others: [Target.Dependency] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + others.map { .byName(name: $0) },
+    name: "\(name)Tests", dependencies: Set(["Base", name] + modules).sorted().map { .byName(name: "Gantry\($0)") } + others,
     path: "Tests/\(name)Tests", swiftSettings: Settings.strict)
 }
 

@@ -139,7 +139,8 @@ extension DescriptorReader {
     switch memory.text(string) {
     case .text(let text): return text
     case .tooLong:
-      mistake(LoaderCode.count, "\(field).length is \(string.length); at most \(SafeMemory.textMax) bytes are taken", "set length to the number of bytes of the text")
+      mistake(
+        LoaderCode.count, "\(field).length is \(string.length); at most \(SafeMemory.textMax) bytes are taken", "set length to the number of bytes of the text")
     case .unreadable:
       mistake(LoaderCode.pointer, "\(field) does not point to \(string.length) readable bytes", "texts must be constant and valid while the code is loaded")
     case .notUTF8:
@@ -181,7 +182,9 @@ extension DescriptorReader {
   mutating func structure<Value>(_ address: UnsafeRawPointer?, field: String, known: Int, zero: Value) -> Value? {
     let dotted = field.isEmpty ? "" : field + "."
     guard let head = memory.bytes(address, 4) else {
-      mistake(LoaderCode.pointer, "\(field.isEmpty ? "the table" : field) does not point to readable memory", "point it to a constant table that lives as long as the code")
+      mistake(
+        LoaderCode.pointer, "\(field.isEmpty ? "the table" : field) does not point to readable memory",
+        "point it to a constant table that lives as long as the code")
       return nil
     }
     let size = head.withUnsafeBytes { Int($0.load(as: UInt32.self)) }

@@ -121,7 +121,8 @@ public struct ElfFile: Sendable {
       }
     }
     guard let start = value(6).flatMap(fileOffset) else { throw .truncated("the dynamic symbol table is missing") }
-    let count = Self.symbolCount(reader, hash: value(4).flatMap(fileOffset), gnuHash: value(0x6FFF_FEF5).flatMap(fileOffset))
+    let count =
+      Self.symbolCount(reader, hash: value(4).flatMap(fileOffset), gnuHash: value(0x6FFF_FEF5).flatMap(fileOffset))
       ?? max(0, (strings - start) / 24)
     for index in 0..<count {
       let symbol = start + index * 24

@@ -66,6 +66,7 @@ public enum FileBytes {
     return names.sorted()
   }
 
+  /// Lower-case hexadecimal.
   public static func sha256(_ bytes: [UInt8]) -> String {
     SHA256.hash(data: bytes).map { byte in
       let text = String(byte, radix: 16)

@@ -135,12 +135,13 @@ public final class Loader: Sendable {
     for library in wanted {
       let own = state.mapped.values.flatMap(\.privateLibraries).first { $0.name == library.name && $0.sha256 != library.sha256 }
       let other = objects.first { path in
-        guard FileBytes.lastComponent(path) == library.name, !path.contains(StagedCopy.prefix) else { return false }
+        guard FileBytes.lastComponent(path) == library.name else { return false }
         return (try? FileBytes.read(path)).map { FileBytes.sha256($0) != library.sha256 } ?? true
       }
       guard own != nil || other != nil else { continue }
       throw GantryError(
-        LoaderCode.soname, "\(image.path): needs its own \(library.name), but other bytes of that name are mapped (\(other ?? "by another bundle")); it would get their code",
+        LoaderCode.soname,
+        "\(image.path): needs its own \(library.name), but other bytes of that name are mapped (\(other ?? "by another bundle")); it would get their code",
         help: ["give the library a name of its own (soname), or run the node with `isolate: process`"])
     }
   }
@@ -192,9 +193,12 @@ public final class Loader: Sendable {
   }
 
   private static func openError(_ path: String, _ reason: String) -> GantryError {
-    let help = reason.contains("undefined symbol") ? "link the library that defines it, or build the plugin with -Wl,-z,defs to see this at build time"
-      : reason.contains("failed to map segment") ? "set TMPDIR to a folder that is not mounted noexec"
-      : "build the plugin on this system, or ship what it needs in a bundle"
+    let help =
+      reason.contains("undefined symbol")
+      ? "link the library that defines it, or build the plugin with -Wl,-z,defs to see this at build time"
+      : reason.contains("failed to map segment")
+        ? "set TMPDIR to a folder that is not mounted noexec"
+        : "build the plugin on this system, or ship what it needs in a bundle"
     return GantryError(LoaderCode.open, "\(path): the system's dynamic loader refused it: \(reason)", help: [help])
   }
 
@@ -250,7 +254,8 @@ public final class Loader: Sendable {
     guard taken > options.residentMaxBytes / 4 * 3 else { return [] }
     return [
       Diagnostic(
-        .warning, LoaderCode.residentHigh, "\(path): code that can never be unmapped now takes \(Self.megabytes(taken)) of at most \(Self.megabytes(options.residentMaxBytes))",
+        .warning, LoaderCode.residentHigh,
+        "\(path): code that can never be unmapped now takes \(Self.megabytes(taken)) of at most \(Self.megabytes(options.residentMaxBytes))",
         help: ["restart the host when it suits, or run such nodes with `isolate: process`"])
     ]
   }

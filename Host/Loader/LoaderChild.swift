@@ -8,6 +8,7 @@ public enum LoaderChild {
   public static func run(arguments: [String]) -> Int32? {
     switch arguments.first {
     case PluginInspector.verb: PluginInspector.childMain(arguments: Array(arguments.dropFirst()))
+    case PluginConformance.verb: PluginConformance.childMain(arguments: Array(arguments.dropFirst()))
     default: nil
     }
   }

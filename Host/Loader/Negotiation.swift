@@ -103,7 +103,8 @@ struct Negotiation {
     }
     if GANTRY_ABI_MAJOR == 0, library.abi_minor != GANTRY_ABI_MINOR {
       throw GantryError(
-        LoaderCode.abi, "\(path): library.abi_minor is \(library.abi_minor) (ABI \(theirs)); this host speaks ABI \(Self.hostABI), and below 1.0 the minor must be equal",
+        LoaderCode.abi,
+        "\(path): library.abi_minor is \(library.abi_minor) (ABI \(theirs)); this host speaks ABI \(Self.hostABI), and below 1.0 the minor must be equal",
         help: ["build the plugin against this gantry's headers"])
     }
   }

@@ -47,9 +47,11 @@ public final class PluginCatalog: Sendable {
       switch known.withLock({ $0[candidate.path] }) {
       case .success(let plugins):
         guard let plugin = plugins.first(where: { $0.id == id }) else {
-          refusal = refusal ?? Diagnostic(
-            .error, LoaderCode.fileName, "\(candidate.path): offers \(plugins.map(\.id).joined(separator: ", ")), not \(id)",
-            help: ["name the file lib\(plugins.first?.id ?? "ID").so"])
+          refusal =
+            refusal
+            ?? Diagnostic(
+              .error, LoaderCode.fileName, "\(candidate.path): offers \(plugins.map(\.id).joined(separator: ", ")), not \(id)",
+              help: ["name the file lib\(plugins.first?.id ?? "ID").so"])
           continue
         }
         if let parsed, let version = Version(plugin.version), !parsed.accepts(version) {

@@ -132,7 +132,9 @@ extension PluginImage {
       return (try? ElfFile(bytes))?.exports("gantry_plugin_entry") ?? false
     }
     guard candidates.count == 1 else {
-      let what = candidates.isEmpty ? "no file at its top exports gantry_plugin_entry" : "several files export gantry_plugin_entry: \(candidates.map(\.path).joined(separator: ", "))"
+      let what =
+        candidates.isEmpty
+        ? "no file at its top exports gantry_plugin_entry" : "several files export gantry_plugin_entry: \(candidates.map(\.path).joined(separator: ", "))"
       throw GantryError(
         LoaderCode.bundle, "\(root): is not a bundle: \(what)",
         help: ["a bundle is a folder <id> or <id>.bundle with lib<id>.so and its private libraries"])

@@ -52,18 +52,28 @@ final class GuardedBlock {
 
   func setPoison() { memset(start, Int32(Self.poison), count) }
 
-  var isPoisoned: Bool { Self.isAll(Self.poison, start, count) }
+  var isPoisoned: Bool { Self.isAll(start, count, Self.poison) }
 
-  var hasCanaries: Bool {
-    Self.isAll(Self.canary, raw, Self.fence) && Self.isAll(Self.canary, start + count, Self.fence)
-  }
+  var hasCanaries: Bool { Self.isAll(raw, Self.fence, Self.canary) && Self.isAll(start + count, Self.fence, Self.canary) }
 
-  /// Whether every byte is `byte`: the first one is, and each equals the one before it.
-  private static func isAll(_ byte: UInt8, _ start: UnsafeRawPointer, _ count: Int) -> Bool {
+  /// Whether all bytes are the same: the first one, and each its neighbour's equal.
+  private static func isAll(_ start: UnsafeMutableRawPointer, _ count: Int, _ byte: UInt8) -> Bool {
     count == 0 || (start.load(as: UInt8.self) == byte && memcmp(start, start + 1, count - 1) == 0)
   }
 
   deinit { raw.deallocate() }
+}
+
+/// Lends `count` bytes that end where a page begins that cannot be read.
+func withPageEnd<Result>(_ count: Int, _ body: (UnsafeMutableRawPointer) -> Result) throws -> Result {
+  let page = sysconf(Int32(_SC_PAGESIZE))
+  let length = (count + page - 1) / page * page + page
+  guard let start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED else {
+    throw HarnessError("no memory")
+  }
+  defer { munmap(start, length) }
+  mprotect(start + (length - page), page, PROT_NONE)
+  return body(start + (length - page - count))
 }
 
 func readFile(_ path: String) throws -> [UInt8] {

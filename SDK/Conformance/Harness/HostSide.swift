@@ -62,6 +62,14 @@ final class HostSide {
     return !isStopped
   }
 
+  func takeOver(from other: HostSide) {
+    nowNs = other.nowNs
+    timers = other.timers
+    models = other.models
+    randomState = other.randomState
+    lastID = other.lastID
+  }
+
   /// splitmix64
   private func nextRandom() -> UInt64 {
     randomState &+= 0x9E37_79B9_7F4A_7C15

@@ -109,6 +109,14 @@ public final class PluginHarness {
     try outputs.checkIdle()
   }
 
+  /// Takes over what is the host's and outlives an instance: timers, the random position, the ids
+  /// given out and the models named, from the instance that ran before.
+  public func takeOver(from other: PluginHarness) {
+    host.takeOver(from: other.host)
+    lastEventNs = other.lastEventNs
+    chainsBegun = other.chainsBegun
+  }
+
   // MARK: what was captured
 
   public var logLines: [HarnessLogLine] { host.logLines }
@@ -267,15 +275,24 @@ public final class PluginHarness {
   }
 
   /// Loads a state; after `starts: false` and before `start`.
-  public func loadState(version: UInt32, _ bytes: [UInt8]) throws {
+  ///
+  /// - Parameter endsAtPage: puts the bytes before memory that cannot be read, so that reading too
+  ///   far ends the process; for throwaway children
+  public func loadState(version: UInt32, _ bytes: [UInt8], endsAtPage: Bool = false) throws {
     let state = try table(GANTRY_EXT_STATE, as: gantry_state.self)
-    // The exact length, with canaries behind it, so that reading too far does not go unseen for luck.
-    let block = GuardedBlock(count: bytes.count)
-    bytes.withUnsafeBytes { if let base = $0.baseAddress { memcpy(block.start, base, bytes.count) } }
-    let status = state.pointee.load(
-      instance, version, gantry_bytes(data: block.start.assumingMemoryBound(to: UInt8.self), length: UInt64(bytes.count)))
-    block.setPoison()
-    try check("load", status)
+    func load(_ start: UnsafeMutableRawPointer) -> gantry_status {
+      bytes.withUnsafeBytes { if let base = $0.baseAddress { memcpy(start, base, bytes.count) } }
+      return state.pointee.load(
+        instance, version, gantry_bytes(data: start.assumingMemoryBound(to: UInt8.self), length: UInt64(bytes.count)))
+    }
+    if endsAtPage {
+      try check("load", withPageEnd(bytes.count, load))
+    } else {
+      let block = GuardedBlock(count: bytes.count)
+      let status = load(block.start)
+      block.setPoison()
+      try check("load", status)
+    }
   }
 
   /// Applies new values of all parameters through `gantry.params-live/1`.
@@ -374,9 +391,7 @@ extension PluginHarness {
     let headers = (0..<rows.count).map { (block.start + $0 * edge.stride).load(as: gantry_header.self) }
     host.nowNs = headers.first?.receive_ns ?? host.nowNs
     let outputs = try run("on_batch", inputs: rows.count, causes: headers) { onBatch(instance, &batch, $0) }
-    let unchanged = rows.enumerated().allSatisfy { index, row in
-      row.elementsEqual(UnsafeRawBufferPointer(start: block.start + index * edge.stride, count: row.count))
-    }
+    let unchanged = rows.enumerated().allSatisfy { index, row in memcmp(row, block.start + index * edge.stride, row.count) == 0 }
     guard unchanged, block.hasCanaries, text.hasCanaries else { throw ContractViolation("on_batch wrote to its input") }
     return outputs
   }
