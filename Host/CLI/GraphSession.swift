@@ -38,10 +38,7 @@ final class GraphSession {
     var notes: [Diagnostic] = []
     switch header?.trust {
     case .manifest: loaderOptions.trust = .manifest(try GraphSession.lockFile(header, folders))
-    case .signed:
-      throw GantryError(
-        "loader.signed-unavailable", "this version does not check signatures, so it loads nothing under `trust: signed`",
-        help: ["pin the plugins by hash: `gantry plugin add NAME` and `trust: manifest`"], exit: .notAllowed)
+    case .signed: loaderOptions.trust = .signed(try GraphSession.signingKeys(header, folders))
     case .any, nil: break
     }
     let loader = Loader(options: loaderOptions)
@@ -129,6 +126,17 @@ final class GraphSession {
       }
     }
     return ids.filter { !$0.hasPrefix("swift") && !$0.hasPrefix("Foundation") && !$0.hasPrefix("_") }.sorted()
+  }
+
+  private static func signingKeys(_ header: GraphBuilder.Header?, _ folders: [String]) throws(GantryError) -> [SigningKey] {
+    let beside = header?.lock.map { String($0.dropLast("lock".count)) + "keys" }
+    let candidates = [beside].compactMap { $0 } + folders.map { "\($0)/plugins.keys" } + ["plugins.keys"]
+    guard let path = candidates.first(where: { access($0, R_OK) == 0 }) else {
+      throw GantryError(
+        "loader.no-keys", "the graph asks for `trust: signed`, and there is no plugins.keys",
+        help: ["list the public keys you trust in plugins.keys, one a line, as `minisign -G` prints them"], exit: .notAllowed)
+    }
+    return try SigningKey.list(path: path)
   }
 
   private static func lockFile(_ header: GraphBuilder.Header?, _ folders: [String]) throws(GantryError) -> LockFile {

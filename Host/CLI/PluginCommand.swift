@@ -10,7 +10,7 @@ import GantryLoader
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "List, inspect, check and pin plugins.",
-    subcommands: [List.self, Inspect.self, Add.self])
+    subcommands: [List.self, Inspect.self, Check.self, Add.self])
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(

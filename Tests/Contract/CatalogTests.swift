@@ -1,3 +1,4 @@
+import BrokenPlugins
 import GantryBase
 import GantryLoader
 import Glibc
@@ -13,7 +14,7 @@ struct CatalogTests {
   }
 
   private func folder(_ file: String, _ fixture: String = "Correct", flags: String = "") throws -> String {
-    let path = try Fixture.compile("\(Fixture.root)/Tests/Fixtures/BrokenPlugins/\(fixture)/plugin.c", as: file, flags: flags)
+    let path = try Fixture.plugin(fixture, as: file, flags: flags)
     return String(path.dropLast(file.count + 1))
   }
 

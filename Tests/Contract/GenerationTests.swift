@@ -1,3 +1,4 @@
+import BrokenPlugins
 import CGantry
 import GantryBase
 import GantryLoader
@@ -52,12 +53,11 @@ struct GenerationTests {
     options.stagingFolder = staging
     let loader = Loader(options: options)
     let image = try PluginImage(path: Fixture.plugin("Correct"))
-    try loader.load(image).unload()
     for _ in 0..<1000 {
       let generation = try loader.load(image)
       #expect(generation.unload())
     }
-    #expect(try mappings(of: staging) == 0)
+    #expect(try mappings(from: staging) == 0)
     #expect(names(staging) == [])
     #expect(loader.residentBytes == 0)
   }
@@ -113,7 +113,7 @@ struct GenerationTests {
   }
 
   @Test func `a file under another name loads with a warning`() throws {
-    let path = try Fixture.compile("\(Fixture.root)/Tests/Fixtures/BrokenPlugins/Correct/plugin.c", as: "libother.so")
+    let path = try Fixture.plugin("Correct", as: "libother.so")
     let generation = try Loader().load(path: path)
     #expect(generation.warnings.map(\.code) == [LoaderCode.fileName])
     #expect(generation.unload())
@@ -122,7 +122,9 @@ struct GenerationTests {
   @Test func `g++ statics that all generations would share are refused`() throws {
     guard Glibc.system("g++ --version >/dev/null 2>&1") == 0 else { return }
     let folder = try Fixture.temporaryFolder()
-    try write("template <class T> struct Once { static int value; };\ntemplate <class T> int Once<T>::value = 3;\nextern \"C\" int *gantry_plugin_entry(void *) { return &Once<int>::value; }\n", folder + "/unique.cpp")
+    try write(
+      "template <class T> struct Once { static int value; };\ntemplate <class T> int Once<T>::value = 3;\nextern \"C\" int *gantry_plugin_entry(void *) { return &Once<int>::value; }\n",
+      folder + "/unique.cpp")
     #expect(Glibc.system("g++ -shared -fPIC -fgnu-unique -o '\(folder)/libunique.so' '\(folder)/unique.cpp'") == 0)
     #expect(try refusal(LoaderOptions(), folder + "/libunique.so") == LoaderCode.uniqueSymbol)
   }
@@ -136,33 +138,38 @@ struct GenerationTests {
     }
   }
 
-  /// Mappings of files under `folder`; other tests of the process map and unmap beside this one.
-  private func mappings(of folder: String) throws -> Int {
+  /// How many mappings of this process come from a folder.
+  private func mappings(from folder: String) throws -> Int {
     let file = try #require(fopen("/proc/self/maps", "r"))
     defer { fclose(file) }
-    var text: [UInt8] = []
-    while true {
-      let character = getc(file)
-      if character == EOF { break }
-      text.append(UInt8(truncatingIfNeeded: character))
+    var line = [CChar](repeating: 0, count: 8192)
+    var count = 0
+    while fgets(&line, Int32(line.count), file) != nil {
+      if strstr(line, folder) != nil { count += 1 }
     }
-    return String(decoding: text, as: UTF8.self).split(separator: "\n").count { $0.contains(folder) }
+    return count
   }
 }
 
 /// A bundle: a folder with the plugin and the libraries that are its own.
 @Suite(.enabled(if: Fixture.hasCompiler, "no C compiler"))
 struct BundleTests {
-  /// A bundle whose private library answers with `answer`.
-  private func bundle(answer: Int, origin: Bool = true) throws -> String {
+  /// A bundle whose private library has this name and answers with `answer`. Names are shared by
+  /// all that is mapped, so every test has its own.
+  private func bundle(_ name: String, answer: Int, origin: Bool = true) throws -> String {
     let folder = try Fixture.temporaryFolder() + "/answer.bundle"
     mkdir(folder, 0o755)
     try write("int private_answer(void) { return \(answer); }", folder + "/private.c")
-    #expect(system("cc -shared -fPIC -o '\(folder)/libprivateanswer.so.1' -Wl,-soname,libprivateanswer.so.1 '\(folder)/private.c' && rm '\(folder)/private.c'") == 0)
-    try write("#include \"\(Fixture.root)/Tests/Fixtures/BrokenPlugins/base.h\"\nextern int private_answer(void);\nFIXTURE(params[0].maximum = private_answer())\n", folder + "/../plugin.c")
+    #expect(
+      system("cc -shared -fPIC -o '\(folder)/lib\(name).so.1' -Wl,-soname,lib\(name).so.1 '\(folder)/private.c' && rm '\(folder)/private.c'") == 0)
+    try write(
+      "#include \"\(Fixture.root)/Tests/Fixtures/BrokenPlugins/base.h\"\nextern int private_answer(void);\nFIXTURE(params[0].maximum = private_answer())\n",
+      folder + "/../plugin.c")
     let source = folder + "/../plugin.c"
     #expect(
-      system("cc -shared -fPIC -std=c11 -fvisibility=hidden -I'\(Fixture.root)/SDK/C/include' -o '\(folder)/libanswer.so' '\(source)' '\(folder)/libprivateanswer.so.1' \(origin ? "-Wl,-rpath,'$ORIGIN'" : "")") == 0)
+      system(
+        "cc -shared -fPIC -std=c11 -fvisibility=hidden -I'\(Fixture.root)/SDK/C/include' -o '\(folder)/libanswer.so' '\(source)' '\(folder)/lib\(name).so.1' \(origin ? "-Wl,-rpath,'$ORIGIN'" : "")"
+      ) == 0)
     return folder
   }
 
@@ -170,7 +177,7 @@ struct BundleTests {
     let staging = try Fixture.temporaryFolder()
     var options = LoaderOptions()
     options.stagingFolder = staging
-    let generation = try Loader(options: options).load(path: bundle(answer: 42))
+    let generation = try Loader(options: options).load(path: bundle("whole", answer: 42))
     #expect(generation.plugins[0].description.parameters[0].maximum == 42)
     #expect(names(staging).count == 1)
     #expect(generation.unload())
@@ -179,25 +186,25 @@ struct BundleTests {
 
   @Test func `a second bundle's library of the same name and other bytes is refused`() throws {
     let loader = Loader()
-    let first = try loader.load(path: bundle(answer: 5))
+    let first = try loader.load(path: bundle("conflict", answer: 5))
     do throws(GantryError) {
-      _ = try loader.load(path: bundlePath(answer: 6))
+      _ = try loader.load(path: bundlePath("conflict", answer: 6))
       Issue.record("should be refused")
     } catch {
       #expect(error.diagnostics[0].code == LoaderCode.soname)
     }
     #expect(first.unload())
-    let second = try loader.load(path: bundle(answer: 6))
+    let second = try loader.load(path: bundle("conflict", answer: 6))
     #expect(second.plugins[0].description.parameters[0].maximum == 6)
     #expect(second.unload())
   }
 
-  private func bundlePath(answer: Int) throws(GantryError) -> String {
-    do { return try bundle(answer: answer) } catch { throw GantryError("test", "\(error)") }
+  private func bundlePath(_ name: String, answer: Int) throws(GantryError) -> String {
+    do { return try bundle(name, answer: answer) } catch { throw GantryError("test", "\(error)") }
   }
 
   @Test func `a bundle without an origin is refused`() throws {
-    let path = try bundle(answer: 1, origin: false)
+    let path = try bundle("lost", answer: 1, origin: false)
     do throws(GantryError) {
       _ = try Loader().load(path: path)
       Issue.record("should be refused")
@@ -208,7 +215,7 @@ struct BundleTests {
   }
 
   @Test func `one changed byte anywhere changes a bundle's hash`() throws {
-    let path = try bundle(answer: 9)
+    let path = try bundle("hashed", answer: 9)
     let before = try PluginImage(path: path).sha256
     #expect(try PluginImage(path: path).sha256 == before)
     try write("x", path + "/data.txt")

@@ -1,3 +1,4 @@
+import BrokenPlugins
 import GantryBase
 import GantryLoader
 import Glibc
