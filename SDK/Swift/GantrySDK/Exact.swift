@@ -197,7 +197,7 @@ public struct InstrumentTerms: BitwiseCopyable, Sendable {
     let back = nearest / priceScale
     let units = Int64(nearest) &- (back > value ? 1 : 0)
     let isExact = back == value
-    var below = units / tickSize * tickSize
+    var below = tickSize == 1 ? units : units / tickSize * tickSize
     if below > units { below -= tickSize }
     if isExact && below == units { return units }
     switch rounding {

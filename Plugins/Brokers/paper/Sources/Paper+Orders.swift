@@ -78,21 +78,25 @@ extension Paper {
   mutating func matchAll(
     _ market: UnsafeMutablePointer<Market>, instrument: UInt32, _ cause: Int, _ outputs: borrowing Outputs
   ) throws(Failure) {
-    var finished: Int32 = 0
+    var failure: Failure?
     for index in 0..<table.count {
       let order = table.orders + index
       guard order.pointee.instrument == instrument else { continue }
-      if order.pointee.hasExpiry && market.pointee.quoteNs >= order.pointee.expireNs {
-        try close(&order.pointee, GANTRY_EXEC_EXPIRED, GANTRY_REASON_EXPIRED, market, cause, outputs)
-      } else if mayFill(order.pointee, market) {
-        try work(&order.pointee, market, cause, outputs)
+      do {
+        if order.pointee.hasExpiry && market.pointee.quoteNs >= order.pointee.expireNs {
+          try close(&order.pointee, GANTRY_EXEC_EXPIRED, GANTRY_REASON_EXPIRED, market, cause, outputs)
+        } else if mayFill(order.pointee, market) {
+          try work(&order.pointee, market, cause, outputs)
+        }
+      } catch {
+        failure = error
+        break
       }
-      if order.pointee.isFinished { finished += 1 }
     }
-    if finished > 0 {
-      market.pointee.openOrders -= finished
-      table.compact()
-    }
+    let before = table.count
+    table.compact()
+    market.pointee.openOrders -= Int32(before - table.count)
+    if let failure { throw failure }
   }
 
   private mutating func remove(_ market: UnsafeMutablePointer<Market>) {

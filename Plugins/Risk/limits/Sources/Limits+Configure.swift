@@ -5,30 +5,26 @@ extension Limits {
   mutating func configure(_ configuration: borrowing Configuration) throws(Failure) {
     hasExecutions = configuration.schema(ofPort: Limits.executionsPort) != nil
     hasTicks = configuration.schema(ofPort: Limits.ticksPort) != nil
-    let hasAccount = configuration.schema(ofPort: Limits.accountPort) != nil
+    hasAccount = configuration.schema(ofPort: Limits.accountPort) != nil
     isLive = configuration.isLive
     var brokers = 0
     for index in 0..<configuration.inputCount where Int(configuration.input(index).port) == Limits.executionsPort { brokers += 1 }
     adoptsPosition = brokers == 1
     let count = Int(configuration.raw.pointee.value_count)
     let values = configuration.raw.pointee.values
-    var next = try Bounds { index in
+    let next = try Bounds { index in
       precondition(index < count)
       return values.unsafelyUnwrapped[index]
     }
     resetCount = next.reset
     try readInstruments(configuration)
-    if next.equity == nil && !hasAccount && next.maxDrawdownBillionths != nil {
-      guard !isLive else {
-        throw Failure.invalid("max_drawdown: the equity is not known; add the broker's account to `from`, as `broker.account~`, or set `equity:`")
-      }
-      next.equity = Decimal(mantissa: 100_000, digits: 0)
-    }
+    assumesEquity = next.equity == nil && !hasAccount
     try check(next)
     rate.setCapacity(Int(next.ordersPerSecond ?? 0))
     money.dayStartNs = next.dayStartNs
     try useBounds(next)
-    if let equity = next.equity {
+    let assumed = Decimal(mantissa: 100_000, digits: 0)
+    if let equity = next.equity ?? (assumesEquity && !isLive ? assumed : nil) {
       guard let amount = equity.scaled(to: money.digits) else {
         throw Failure.invalid("equity: \(equity.mantissa, digits: equity.digits) has more digits than the account's currency")
       }
@@ -40,6 +36,9 @@ extension Limits {
   }
 
   func start() throws(Failure) {
+    if assumesEquity && bounds.maxDrawdownBillionths != nil {
+      host.log(.warning, "limits: max_drawdown is measured from an assumed equity of 100000; add `broker.account~` to `from`, or set `equity:`")
+    }
     if bounds.isEmpty { host.log(.warning, "limits: no limit is set, so every order passes; see `gantry plugin inspect limits`") }
   }
 
@@ -84,18 +83,26 @@ extension Limits {
         throw Failure.invalid("max_open_orders needs to know what became of the orders; add `broker.executions~` to `from`")
       }
     }
-    guard next.needsMoney || next.maxNotional != nil else { return }
-    for slot in 1..<max(bookCount, 1) where book[slot].terms.quoteCurrency != money.currency {
+    if next.maxDrawdownBillionths != nil && assumesEquity && isLive {
+      throw Failure.invalid("max_drawdown: the equity is not known; add the broker's account to `from`, as `broker.account~`, or set `equity:`")
+    }
+    if (next.needsMoney || next.maxNotional != nil) && !hasOneCurrency {
       throw Failure.invalid(
         "max_notional, max_daily_loss and max_drawdown add up money, but the graph's instruments are quoted in several currencies; give each currency a graph of its own"
       )
     }
   }
 
+  private var hasOneCurrency: Bool {
+    for slot in 0..<bookCount where book[slot].terms.quoteCurrency != money.currency { return false }
+    return true
+  }
+
   /// Takes checked limits into force.
   mutating func useBounds(_ next: Bounds) throws(Failure) {
     var money = money
-    money.isTracked = next.needsMoney
+    money.isTracked = hasExecutions && hasOneCurrency
+    money.isWatched = next.needsMoney
     money.maxDailyLoss = try next.maxDailyLoss.map { (value) throws(Failure) in try cash(value, "max_daily_loss") } ?? -1
     money.maxDrawdownBillionths = next.maxDrawdownBillionths ?? -1
     let notional = try next.maxNotional.map { (value) throws(Failure) in try cash(value, "max_notional") }
@@ -103,9 +110,15 @@ extension Limits {
       book[slot].maxPosition = next.maxPosition.map { Limits.bound($0, book[slot].terms) } ?? Int64.max
       book[slot].maxOrder = next.maxOrder.map { Limits.bound($0, book[slot].terms) } ?? Int64.max
     }
+    let begins = money.isWatched && !self.money.isWatched
     self.money = money
     maxNotional = notional
     bounds = next
+    if begins {
+      // A loss limit that was not there before measures from now on.
+      try revalueAll()
+      self.money.forgetPeak()
+    }
   }
 
   private func cash(_ value: Decimal, _ name: StaticString) throws(Failure) -> Int128 {

@@ -71,7 +71,7 @@ extension Limits {
     guard money.isTracked else { return }
     try addFlow(exposure, price: execution.pointee.price, quantity: quantity)
     try money.addProfit(0 - Exact.multiply(Int128(execution.pointee.commission), money.cashFactor))
-    try revalue(exposure, cause, outputs)
+    if money.isWatched { try revalue(exposure, cause, outputs) }
   }
 
   private func addFlow(_ exposure: UnsafeMutablePointer<Exposure>, price: Int64, quantity: Int64) throws(Failure) {
@@ -83,12 +83,20 @@ extension Limits {
   mutating func revalue(
     _ exposure: UnsafeMutablePointer<Exposure>, _ cause: Int, _ outputs: borrowing Outputs
   ) throws(Failure) {
+    try revalue(exposure)
+    try watchLosses(cause, outputs)
+  }
+
+  /// Values everything, where nothing was valued at every quote.
+  mutating func revalueAll() throws(Failure) {
+    for slot in 0..<bookCount { try revalue(book + slot) }
+  }
+
+  private mutating func revalue(_ exposure: UnsafeMutablePointer<Exposure>) throws(Failure) {
     let value = try Exact.add(exposure.pointee.flow, exposure.pointee.worth())
     let change = try Exact.subtract(value, exposure.pointee.value)
-    if change == 0 { return try watchLosses(cause, outputs) }
     try money.addProfit(change)
     exposure.pointee.value = value
-    try watchLosses(cause, outputs)
   }
 
   /// Tells once when a loss limit is reached, and halts where the graph says so.

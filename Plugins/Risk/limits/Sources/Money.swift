@@ -5,8 +5,11 @@ import GantrySDK
 struct Money: BitwiseCopyable {
   static var dayNs: Int64 { 86_400_000_000_000 }
 
-  /// False where no limit needs it: then nothing here is kept.
+  /// Fills are added up, so that a limit can be set later; false without executions, and where
+  /// instruments are quoted in several currencies.
   var isTracked = false
+  /// A loss limit is set: open positions are valued at every quote.
+  var isWatched = false
   var currency: UInt32 = 0
   var digits: UInt32 = 0
   /// One unit of cash in these units.

@@ -51,6 +51,9 @@ struct Limits: Plugin {
   var text = LaneText(capacity: 512)
   var hasExecutions = false
   var hasTicks = false
+  var hasAccount = false
+  /// The graph does not say what the equity is; a replay goes on with 100000.
+  var assumesEquity = false
   /// One broker only: its `position` is the truth.
   var adoptsPosition = false
   var isLive = false
@@ -100,7 +103,7 @@ struct Limits: Plugin {
     let exposure = book + slot
     exposure.pointee.bid = bid
     exposure.pointee.ask = ask
-    if money.isTracked && exposure.pointee.position != 0 { try revalue(exposure, cause, outputs) }
+    if money.isWatched && exposure.pointee.position != 0 { try revalue(exposure, cause, outputs) }
   }
 
   private mutating func onAccount(
@@ -110,6 +113,7 @@ struct Limits: Plugin {
     guard account.pointee.currency == money.currency else {
       throw Failure.invalid("limits: the account is not in the instruments' quote currency, so its equity cannot be compared")
     }
+    if !money.isWatched { try revalueAll() }
     try money.rebase(equity: account.pointee.equity)
     try watchLosses(cause, outputs)
   }

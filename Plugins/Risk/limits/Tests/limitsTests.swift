@@ -283,6 +283,25 @@ import Testing
     #expect(try wide.send(wide.order(buy, 1 << 60)).alerts == ["range: buy 1152921.504606846976 A refused, the sums it leads to do not fit into exact numbers"])
   }
 
+  @Test func `a loss limit that is set while it runs measures from then on`() throws {
+    let limits = try LimitsDriver(["max_order": 100_000], ports: ["orders", "executions", "ticks"])
+    try limits.quote(1.1, 1.1)
+    let order = limits.order(buy, 10000)
+    #expect(try limits.passes(order))
+    try limits.fill(order, position: 10000)
+    try limits.quote(1.0, 1.0)
+    try limits.plugin.apply(["max_daily_loss": 50, "max_drawdown": "1%"])
+    #expect(try limits.passes(limits.order(buy, 1)))
+    #expect(try limits.quote(0.99501, 0.99501).alerts.isEmpty)
+    #expect(try limits.quote(0.995, 0.995).alerts.map { $0.prefix(15) } == ["max_daily_loss:"])
+    #expect(try limits.quote(0.901, 0.901).alerts.map { $0.prefix(13) } == ["max_drawdown:"], "99000 equity, 990 lost")
+  }
+
+  @Test func `an assumed equity is told at the start`() throws {
+    let limits = try LimitsDriver(["max_drawdown": "5%"], ports: ["orders", "executions"])
+    #expect(limits.plugin.logLines.contains { $0.text.contains("an assumed equity of 100000") })
+  }
+
   @Test func `a node without any limit says so`() throws {
     #expect(try LimitsDriver().plugin.logLines.contains { $0.text.contains("no limit is set") })
   }
