@@ -19,11 +19,12 @@ import Testing
       }
     }
 
-    /// The largest error ever measured, rounded up, in units in the last place.
+    /// What the documentation promises, in units in the last place: a little above the largest errors
+    /// of some 100,000 arguments each, 0.611 in the first group and 0.533 in the second.
     var errorMax: Double {
       switch self {
-      case .expm1, .log, .log1p: 0.6
-      case .exp, .logistic, .pow, .tanh: 0.54
+      case .expm1, .log, .log1p: 0.65
+      case .exp, .logistic, .pow, .tanh: 0.56
       }
     }
   }
