@@ -12,6 +12,8 @@ struct Exposure: BitwiseCopyable {
   /// The last good quote, 0 before the first one.
   var bid = 0.0
   var ask = 0.0
+  /// The bid or ask that `value` was computed with; not saved, so that a new instance computes it anew.
+  var valuedAt = 0.0
   /// Of the last fill, 0 before the first one.
   var lastPrice: Int64 = 0
   /// Signed.
@@ -73,6 +75,11 @@ struct Exposure: BitwiseCopyable {
     if position == 0 { return 0 }
     let isLong = position > 0
     let price = bid > 0 ? try terms.price(isLong ? bid : ask, .chargedPrice(buy: !isLong)) : lastPrice
-    return try Exact.multiply(terms.notional(price: price, quantity: position), moneyFactor)
+    let notional = try terms.notional(price: price, quantity: position)
+    return moneyFactor == 1 ? notional : try Exact.multiply(notional, moneyFactor)
   }
+
+  /// The side of the quote at which the position could be closed.
+  @inline(__always)
+  var closingQuote: Double { position > 0 ? bid : ask }
 }

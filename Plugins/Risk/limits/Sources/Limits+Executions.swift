@@ -97,6 +97,7 @@ extension Limits {
     let change = try Exact.subtract(value, exposure.pointee.value)
     try money.addProfit(change)
     exposure.pointee.value = value
+    exposure.pointee.valuedAt = exposure.pointee.closingQuote
   }
 
   /// Tells once when a loss limit is reached, and halts where the graph says so.

@@ -103,7 +103,8 @@ struct Limits: Plugin {
     let exposure = book + slot
     exposure.pointee.bid = bid
     exposure.pointee.ask = ask
-    if money.isWatched && exposure.pointee.position != 0 { try revalue(exposure, cause, outputs) }
+    guard money.isWatched, exposure.pointee.position != 0, exposure.pointee.closingQuote != exposure.pointee.valuedAt else { return }
+    try revalue(exposure, cause, outputs)
   }
 
   private mutating func onAccount(
