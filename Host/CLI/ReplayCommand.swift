@@ -50,7 +50,10 @@ struct ReplayCommand: ParsableCommand {
 
   mutating func run() throws {
     let terminal = output.terminal
-    let journal = journal.hasSuffix("/journal") || access(journal + "/journal", F_OK) != 0 ? journal : journal + "/journal"
+    let given = journal.hasSuffix("/journal") || access(journal + "/journal", F_OK) != 0 ? journal : journal + "/journal"
+    // The run's own working directory is entered below; these paths start at this one.
+    let journal = ReplayCommand.absolute(given)
+    let runFolder = runFolder.map(ReplayCommand.absolute)
     let reader = try JournalReader(directory: journal)
     let head = try JournalHeads.read(reader.head, journal)
     let session = try session(head)
@@ -58,7 +61,7 @@ struct ReplayCommand: ParsableCommand {
     if otherGraph == nil { checkHashes(session, head, terminal) }
     var graph = session.graph
     graph.clock = Graph.Clock(rawValue: head.clock) ?? graph.clock
-    let (folder, isTemporary) = try workFolder()
+    let (folder, isTemporary) = try workFolder(runFolder)
     defer { if isTemporary { removeFolder(folder) } }
     var options = RunOptions()
     options.folder = folder
@@ -112,12 +115,15 @@ struct ReplayCommand: ParsableCommand {
     for (index, plugin) in head.plugins.enumerated() where index < session.graph.nodes.count {
       if session.code(index).sha256 != plugin.sha256 {
         terminal.error(
-          "warning: \(plugin.id) of node \(plugin.node) is not the code of the journal (\(plugin.sha256.prefix(12)) then, \(session.code(index).sha256.prefix(12)) now)")
+          "warning: \(plugin.id) of node \(plugin.node) is not the code of the journal (\(plugin.sha256.prefix(12)) then, \(session.code(index).sha256.prefix(12)) now)"
+        )
       }
     }
   }
 
-  private func workFolder() throws(GantryError) -> (String, Bool) {
+  private static func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(JournalHeads.workingDirectory())/\(path)" }
+
+  private func workFolder(_ runFolder: String?) throws(GantryError) -> (String, Bool) {
     if let runFolder { return (runFolder, false) }
     var template = Array("/tmp/gantry-replay-XXXXXX".utf8CString)
     guard let made = mkdtemp(&template) else {

@@ -22,6 +22,8 @@ final class BlockRing: Sendable {
     var status: gantry_status
     /// Not events: `rows` holds the `TimerRecord` of a timer that a journal says fired here.
     var isTimer: Bool
+    /// What nodes of another lane emitted after their last event: it comes after all events.
+    var isLast: Bool
   }
 
   static let blocks = 8
@@ -59,7 +61,7 @@ final class BlockRing: Sendable {
           rows: base.assumingMemoryBound(to: UInt8.self),
           causes: (base + rowBytes).assumingMemoryBound(to: UInt32.self),
           arena: (base + rowBytes + causeBytes).assumingMemoryBound(to: UInt8.self), arenaCount: 0, count: 0,
-          port: 0, contentHash: 0, firstRow: 0, status: 0, isTimer: false))
+          port: 0, contentHash: 0, firstRow: 0, status: 0, isTimer: false, isLast: false))
     }
     storage = Storage(blocks: blocks, memory: memory)
   }

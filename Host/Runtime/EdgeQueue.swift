@@ -7,7 +7,9 @@ import Synchronization
 /// An edge between two lanes: a bounded queue with a stated policy. One producing lane, one
 /// consuming lane; no locks.
 ///
-/// `block` waits for room. `drop_oldest` takes the oldest events out and counts them. `conflate`
+/// `block` keeps all that one block of the producer emits, and lets the producer wait for room between
+/// two blocks: within one it would wait for a consumer that waits for the block's other edges.
+/// `drop_oldest` takes the oldest events out and counts them. `conflate`
 /// lets a new event replace the newest waiting one of its instrument, and counts that. Events with
 /// texts carry at most `arenaPerEvent` bytes of arena each; longer texts are cut there and counted.
 ///
@@ -21,32 +23,89 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   private let stride: Int
   private let type: EventType
   /// The producer's backlog: a circular buffer of events that found no room in the ring.
-  private let backlog: UnsafeMutablePointer<UInt8>
+  private var backlog: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
   private let slotBytes: Int
+  /// How much text an event may carry.
+  private let textBytes: Int
+  private let sources: UInt16
   private var backlogHead = 0
   private var backlogCount = 0
   private let droppedCount = Atomic<UInt64>(0)
   private let cutCount = Atomic<UInt64>(0)
   private let depthNow = Atomic<Int>(0)
+  /// The producer says that nothing before this is to come; what waits in the backlog is older.
+  private var target = ChainKey.first
+  /// The backlog holds what nodes emitted after their last event.
+  private var isLast = false
+  /// `watermark`, guarded by a sequence lock: odd while it is written.
+  private let watermarkTurn = Atomic<UInt32>(0)
   private let watermarkNs = Atomic<Int64>(.min)
+  private let watermarkPlace = Atomic<UInt64>(0)
 
-  init(policy: QueuePolicy, stride: Int, type: EventType, bell: Bell) {
+  init(policy: QueuePolicy, stride: Int, type: EventType, bell: Bell, sources: UInt16 = .max) {
     self.policy = policy
     self.stride = stride
     self.type = type
-    slotBytes = stride + 8 + EdgeQueue.arenaPerEvent
-    ring = BlockRing(rows: blockRows, stride: stride, arena: blockRows * EdgeQueue.arenaPerEvent, bell: bell)
-    backlog = .allocate(capacity: max(policy.size, 1) * slotBytes)
+    self.sources = sources
+    textBytes = PortSchema.hasArena(type) ? EdgeQueue.arenaPerEvent : 0
+    slotBytes = stride + 8 + textBytes
+    capacity = max(policy.size, 1)
+    ring = BlockRing(rows: blockRows, stride: stride, arena: blockRows * textBytes, bell: bell)
+    backlog = .allocate(capacity: capacity * slotBytes)
   }
 
   deinit { backlog.deallocate() }
 
   var dropped: UInt64 { droppedCount.load(ordering: .relaxed) }
   var cutTexts: UInt64 { cutCount.load(ordering: .relaxed) }
-  /// No event that is still to come is older than this.
-  var watermark: Int64 { watermarkNs.load(ordering: .acquiring) }
-  func advance(to ns: Int64) { watermarkNs.store(ns, ordering: .releasing) }
-  var isFull: Bool { ring.depth >= BlockRing.blocks }
+
+  /// No event that is still to come is before this. The consumer reads it before it looks at the
+  /// ring: what was published before it is then seen.
+  var watermark: ChainKey {
+    while true {
+      let turn = watermarkTurn.load(ordering: .acquiring)
+      let key = ChainKey(ns: watermarkNs.load(ordering: .acquiring), place: watermarkPlace.load(ordering: .acquiring))
+      if turn & 1 == 0, watermarkTurn.load(ordering: .relaxed) == turn { return key }
+      clinux_pause()
+    }
+  }
+
+  /// The producer begins with `key`: all before it has been pushed.
+  func advance(to key: ChainKey) {
+    target = key
+    publishWatermark()
+    ring.bell.ring()
+  }
+
+  private func publishWatermark() {
+    let key = backlogCount > 0 && !isLast ? min(target, oldest) : target
+    let turn = watermarkTurn.load(ordering: .relaxed)
+    watermarkTurn.store(turn &+ 1, ordering: .relaxed)
+    watermarkNs.store(key.ns, ordering: .releasing)
+    watermarkPlace.store(key.place, ordering: .releasing)
+    watermarkTurn.store(turn &+ 2, ordering: .releasing)
+  }
+
+  private var oldest: ChainKey {
+    ChainKey(UnsafeRawPointer(backlog + backlogHead * slotBytes).assumingMemoryBound(to: gantry_header.self), sources: sources)
+  }
+
+  /// Between two blocks: waits until no more than the queue's size waits here. With the replay clock
+  /// only for what the consumer can take, knowing that nothing older comes over another edge.
+  func settle(_ clock: Graph.ClockKind) {
+    guard policy.whenFull == .block else { return drain(waiting: false) }
+    drain(waiting: false)
+    while backlogCount > policy.size, !ring.closed, clock == .live || oldest < target { drain(waiting: true) }
+  }
+
+  /// What is pushed from now on comes after all events.
+  func beginLast() {
+    advance(to: .last)
+    while backlogCount > 0, !ring.closed { drain(waiting: true) }
+    isLast = true
+  }
+  var hasBacklog: Bool { backlogCount > 0 }
   var depth: Int { ring.depth + depthNow.load(ordering: .relaxed) }
 
   /// Offset and length of an event's text, for the types that have one.
@@ -58,6 +117,10 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     case .blob:
       let event = row.assumingMemoryBound(to: gantry_blob.self)
       return (event.pointee.offset, Int(min(event.pointee.length, 1 << 30)), MemoryLayout<gantry_blob>.offset(of: \.offset)!)
+    case .book:
+      let event = row.assumingMemoryBound(to: gantry_book.self)
+      let levels = Int(event.pointee.bids) + Int(event.pointee.asks)
+      return (event.pointee.offset, levels * MemoryLayout<gantry_level>.stride, MemoryLayout<gantry_book>.offset(of: \.offset)!)
     case .news:
       let event = row.assumingMemoryBound(to: gantry_news.self)
       return (event.pointee.offset, Int(event.pointee.headline) + Int(event.pointee.body), MemoryLayout<gantry_news>.offset(of: \.offset)!)
@@ -68,28 +131,32 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     }
   }
 
-  func push(_ rows: UnsafeRawPointer, count: Int, stride: Int, arena: UnsafePointer<UInt8>?) {
+  func push(_ rows: UnsafeRawPointer, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int) {
     for index in 0..<count {
       let row = rows + index * stride
-      let text = text(row)
-      let source = text.flatMap { text in arena.map { UnsafeRawPointer($0) + Int(text.offset) } }
-      let length = min(text?.length ?? 0, EdgeQueue.arenaPerEvent)
-      if let text, text.length > EdgeQueue.arenaPerEvent { cutCount.wrappingAdd(1, ordering: .relaxed) }
-      enqueue(row, text: source, length: length)
+      guard let text = text(row), let arena, text.offset <= UInt64(arenaCount) else {
+        enqueue(row, text: nil, length: 0)
+        continue
+      }
+      // A plugin may have written any offset and length.
+      let length = min(text.length, textBytes, arenaCount - Int(text.offset))
+      if text.length > length { cutCount.wrappingAdd(1, ordering: .relaxed) }
+      enqueue(row, text: UnsafeRawPointer(arena) + Int(text.offset), length: length)
     }
     drain(waiting: false)
   }
 
   private func enqueue(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int) {
-    while backlogCount == policy.size {
-      drain(waiting: policy.whenFull == .block)
-      if backlogCount < policy.size { break }
+    while backlogCount == capacity {
+      drain(waiting: false)
+      if backlogCount < capacity { break }
       switch policy.whenFull {
       case .block:
         if ring.closed {
           droppedCount.wrappingAdd(1, ordering: .relaxed)
           return
         }
+        grow()
       case .dropOldest:
         dropOldest()
       case .conflate:
@@ -97,13 +164,26 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
         dropOldest()
       }
     }
-    write(row, text: text, length: length, at: (backlogHead + backlogCount) % policy.size)
+    write(row, text: text, length: length, at: (backlogHead + backlogCount) % capacity)
     backlogCount += 1
     depthNow.store(backlogCount, ordering: .relaxed)
   }
 
+  /// Twice the room. Exceptional: a block has emitted more than the queue's size, and the room stays.
+  private func grow() {
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity * 2 * slotBytes)
+    for index in 0..<backlogCount {
+      UnsafeMutableRawPointer(larger + index * slotBytes).copyMemory(
+        from: backlog + (backlogHead + index) % capacity * slotBytes, byteCount: slotBytes)
+    }
+    backlog.deallocate()
+    backlog = larger
+    backlogHead = 0
+    capacity *= 2
+  }
+
   private func dropOldest() {
-    backlogHead = (backlogHead + 1) % policy.size
+    backlogHead = (backlogHead + 1) % capacity
     backlogCount -= 1
     droppedCount.wrappingAdd(1, ordering: .relaxed)
   }
@@ -113,7 +193,7 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     let instrument = row.assumingMemoryBound(to: gantry_header.self).pointee.instrument
     var position = backlogCount - 1
     while position >= 0 {
-      let slot = (backlogHead + position) % policy.size
+      let slot = (backlogHead + position) % capacity
       let waiting = UnsafeRawPointer(backlog + slot * slotBytes).assumingMemoryBound(to: gantry_header.self)
       if waiting.pointee.instrument == instrument {
         write(row, text: text, length: length, at: slot)
@@ -140,9 +220,10 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
       block.pointee.count = count
       block.pointee.port = 0
       block.pointee.status = GANTRY_OK
+      block.pointee.isLast = isLast
       block.pointee.arenaCount = 0
       for index in 0..<count {
-        let slot = UnsafeRawPointer(backlog + ((backlogHead + index) % policy.size) * slotBytes)
+        let slot = UnsafeRawPointer(backlog + ((backlogHead + index) % capacity) * slotBytes)
         let row = UnsafeMutableRawPointer(block.pointee.rows + index * stride)
         row.copyMemory(from: slot, byteCount: stride)
         if let text = text(UnsafeRawPointer(row)) {
@@ -153,10 +234,11 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
           if length < text.length { shorten(row, to: length) }
         }
       }
-      backlogHead = (backlogHead + count) % policy.size
+      backlogHead = (backlogHead + count) % capacity
       backlogCount -= count
       depthNow.store(backlogCount, ordering: .relaxed)
       ring.publish()
+      publishWatermark()
       if waiting { return }
     }
   }
@@ -166,6 +248,11 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     case .alert: row.assumingMemoryBound(to: gantry_alert.self).pointee.length = UInt32(length)
     case .blob: row.assumingMemoryBound(to: gantry_blob.self).pointee.length = UInt64(length)
     case .calendar: row.assumingMemoryBound(to: gantry_calendar.self).pointee.length = UInt32(length)
+    case .book:
+      let event = row.assumingMemoryBound(to: gantry_book.self)
+      let levels = UInt32(length / MemoryLayout<gantry_level>.stride)
+      event.pointee.bids = min(event.pointee.bids, levels)
+      event.pointee.asks = min(event.pointee.asks, levels - event.pointee.bids)
     case .news:
       let event = row.assumingMemoryBound(to: gantry_news.self)
       event.pointee.headline = min(event.pointee.headline, UInt32(length))

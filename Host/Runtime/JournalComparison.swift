@@ -55,8 +55,12 @@ public struct JournalComparison {
         break
       }
       if record.kind != other.kind || record.bytes != other.bytes {
-        difference = describe(record, other, names)
-        break
+        guard record.kind == other.kind, let rest = Rest(record.kind, record.bytes, other.bytes) else {
+          difference = describe(record, other, names)
+          break
+        }
+        if !rest.expected.isEmpty { left.waiting[record.lane, default: []].insert((record.kind, rest.expected), at: 0) }
+        if !rest.got.isEmpty { right.waiting[record.lane, default: []].insert((record.kind, rest.got), at: 0) }
       }
       records += 1
     }
@@ -108,23 +112,27 @@ public struct JournalComparison {
       result.got = JournalComparison.name(right.kind)
       return result
     }
-    let first = zip(left.bytes, right.bytes).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(left.bytes.count, right.bytes.count)
     var base = 0
-    var stride = left.bytes.count
-    if left.kind == RecordKind.output.rawValue, left.bytes.count >= MemoryLayout<EventsRecord>.size {
-      let record = left.bytes.withUnsafeBytes { $0.loadUnaligned(as: EventsRecord.self) }
-      if Int(record.node) < names.count {
-        result.node = names[Int(record.node)].node
-        result.port = Int(record.port) < names[Int(record.node)].ports.count ? names[Int(record.node)].ports[Int(record.port)] : nil
-      }
+    var end = min(left.bytes.count, right.bytes.count)
+    var stride = max(end, 1)
+    if left.kind == RecordKind.output.rawValue, let mine = Rest.header(left.bytes), let other = Rest.header(right.bytes) {
+      (result.node, result.port) = JournalComparison.names(mine, names)
       base = MemoryLayout<EventsRecord>.size
-      stride = max(Int(record.stride), 1)
+      stride = max(Int(mine.stride), 1)
+      if (mine.node, mine.port, mine.stride) != (other.node, other.port, other.stride) {
+        let theirs = JournalComparison.names(other, names)
+        result.what = "events of another port"
+        result.chain = JournalComparison.chain(left.bytes, base)
+        result.expected = "an event of \(result.node ?? "?").\(result.port ?? "?")"
+        result.got = "an event of \(theirs.node ?? "?").\(theirs.port ?? "?")"
+        return result
+      }
+      end = min(base + Int(min(mine.count, other.count)) * stride, end)
     }
-    let row = first >= base ? base + (first - base) / stride * stride : 0
+    let first = (base..<max(base, end)).first { left.bytes[$0] != right.bytes[$0] } ?? end
+    let row = base + (first - base) / stride * stride
     result.offset = first - row
-    if left.kind != RecordKind.decision.rawValue, row + 32 <= left.bytes.count {
-      result.chain = left.bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: row + 16, as: UInt64.self) }
-    }
+    if left.kind != RecordKind.decision.rawValue { result.chain = JournalComparison.chain(left.bytes, row) }
     let word = row + (first - row) / 8 * 8
     result.expected = JournalComparison.word(left.bytes, word)
     result.got = JournalComparison.word(right.bytes, word)
@@ -136,5 +144,46 @@ public struct JournalComparison {
     guard offset + 8 <= bytes.count else { return "\(bytes.count) bytes" }
     let value = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
     return "0x\(hex(value)) (\(Int64(bitPattern: value)) as an integer, \(Double(bitPattern: value)) as a double)"
+  }
+
+  private static func chain(_ bytes: [UInt8], _ row: Int) -> UInt64? {
+    guard row + MemoryLayout<gantry_header>.size <= bytes.count else { return nil }
+    return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: row, as: gantry_header.self).chain }
+  }
+
+  private static func names(_ record: EventsRecord, _ names: [(node: String, ports: [String])]) -> (node: String?, port: String?) {
+    guard Int(record.node) < names.count else { return (nil, nil) }
+    let ports = names[Int(record.node)].ports
+    return (names[Int(record.node)].node, Int(record.port) < ports.count ? ports[Int(record.port)] : nil)
+  }
+
+  /// Two records of events of one port, of which one goes on where the other ends: what is left of each
+  /// once the rows that both have are found equal. How a port's events are grouped does not matter.
+  private struct Rest {
+    var expected: [UInt8] = []
+    var got: [UInt8] = []
+
+    init?(_ kind: UInt8, _ expected: [UInt8], _ got: [UInt8]) {
+      guard kind == RecordKind.output.rawValue, let mine = Rest.header(expected), let other = Rest.header(got),
+        (mine.node, mine.port, mine.stride) == (other.node, other.port, other.stride), mine.count != other.count
+      else { return nil }
+      let size = MemoryLayout<EventsRecord>.size
+      let common = Int(min(mine.count, other.count))
+      let end = size + common * Int(mine.stride)
+      guard end <= min(expected.count, got.count), expected[size..<end] == got[size..<end] else { return nil }
+      if mine.count > other.count { self.expected = Rest.after(common, mine, expected) } else { self.got = Rest.after(common, other, got) }
+    }
+
+    static func header(_ bytes: [UInt8]) -> EventsRecord? {
+      guard bytes.count >= MemoryLayout<EventsRecord>.size else { return nil }
+      return bytes.withUnsafeBytes { $0.loadUnaligned(as: EventsRecord.self) }
+    }
+
+    private static func after(_ rows: Int, _ record: EventsRecord, _ bytes: [UInt8]) -> [UInt8] {
+      var record = record
+      record.count -= UInt32(rows)
+      let head = withUnsafeBytes(of: record) { Array($0) }
+      return head + bytes[(MemoryLayout<EventsRecord>.size + rows * Int(record.stride))...]
+    }
   }
 }

@@ -15,12 +15,15 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
   private let path: String
   private let ring: BlockRing
   private let readers: [Int: SourceReader]
+  /// On a live clock timers fire where the journal says.
+  private let bringsTimers: Bool
   private var progress: [Int: SourceReader.Progress] = [:]
   private var ports: [UInt64: (index: Int, stride: Int)] = [:]
   private let thread = LaneThread()
   private let problem = Mutex<GantryError?>(nil)
 
-  init(path: String, lane: Int, ring: BlockRing, readers: [Int: SourceReader]) {
+  init(path: String, lane: Int, ring: BlockRing, readers: [Int: SourceReader], bringsTimers: Bool) {
+    self.bringsTimers = bringsTimers
     self.path = path
     self.lane = lane
     self.ring = ring
@@ -76,6 +79,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
       switch kind {
       case .rows: if try !rows(record.payload) { return }
       case .events: if try !events(record.payload) { return }
+      case .timer where !bringsTimers: break
       case .timer:
         guard record.payload.count == MemoryLayout<TimerRecord>.size else { throw damaged("a timer record") }
         guard let block = ring.acquire() else { return }

@@ -25,7 +25,7 @@ extension Lane {
         }
         others += 1
       }
-      guard best >= 0 else { break }
+      guard best >= 0, bestOrdinal < haltOrdinal else { break }
       let input = inputs + best
       let source = input.pointee.source
       var end = source.pointee.published
@@ -34,6 +34,7 @@ extension Lane {
         let limit = limitOrdinal(node, except: best)
         while end < source.pointee.published, source.pointee.ordinals[end] <= limit { end += 1 }
       }
+      while haltOrdinal != .max, source.pointee.ordinals[end - 1] >= haltOrdinal { end -= 1 }
       let start = input.pointee.cursor
       input.pointee.cursor = end
       events += end - start
@@ -84,29 +85,20 @@ extension Lane {
       node.pointee.statistics.pointee.calls &+= 1
       let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
       var consumed = Int(outputs.pointee.consumed)
-      if consumed > length {
-        broke(node, "handled \(consumed) of \(length) events", code: "runtime.consumed-too-many")
-        return
-      }
-      if status == GANTRY_OK, consumed < length, consumed == 0 {
-        broke(node, "returned GANTRY_OK without handling a single event", code: "runtime.no-progress")
-        return
-      }
-      if status == GANTRY_AGAIN, consumed > 0, consumed < length {
-        // Stopped early on purpose: the rest is offered again.
-      } else if status != GANTRY_OK {
-        if consumed >= length { consumed = length - 1 }
-      }
+      if consumed > length { return consumedTooMany(node, consumed, of: length) }
+      let hasFailed = status != GANTRY_OK && status != GANTRY_AGAIN
+      if consumed == 0, !hasFailed { return madeNoProgress(node, status) }
+      if hasFailed, consumed == length { consumed = length - 1 }
       node.pointee.statistics.pointee.events &+= UInt64(consumed)
       publish(node, row, stride, ordinals: source.pointee.ordinals + start, count: length, consumed: consumed)
       if isFailed { return }
+      if consumed > 0, node.pointee.breaker.consecutiveFailures != 0 { succeeded(node) }
       start += consumed
-      if status != GANTRY_OK, status != GANTRY_AGAIN {
+      if hasFailed {
+        node.pointee.statistics.pointee.events &+= 1
         failed(node, source.pointee.rows + start &* stride, status, ordinal: source.pointee.ordinals[start])
+        if isFailed || node.pointee.onErrorHalts { return }
         start += 1
-        if isFailed { return }
-      } else if node.pointee.breaker.state != .closed {
-        succeeded(node)
       }
     }
   }

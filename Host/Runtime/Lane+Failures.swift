@@ -15,9 +15,14 @@ extension Lane {
     return false
   }
 
-  func failedOne(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>, _ status: gantry_status) {
-    if status == GANTRY_OK || node.pointee.outputs.pointee.consumed > 1 {
-      return broke(node, "handled \(node.pointee.outputs.pointee.consumed) of 1 event and returned status \(status)", code: "runtime.no-progress")
+  /// A call with one event ended otherwise than with GANTRY_OK and that event consumed.
+  func endedBadly(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>, _ status: gantry_status) {
+    let consumed = Int(node.pointee.outputs.pointee.consumed)
+    if consumed > 1 { return consumedTooMany(node, consumed, of: 1) }
+    if status == GANTRY_OK || status == GANTRY_AGAIN {
+      if consumed == 0 { return madeNoProgress(node, status) }
+      publish(node, row, 0, ordinals: nil, count: 1, consumed: 1)
+      return succeeded(node)
     }
     discard(node)
     failed(node, row, status, ordinal: ordinal)
@@ -29,6 +34,15 @@ extension Lane {
     for index in 0..<node.pointee.portCount { node.pointee.ports[index].output.pointee.count = 0 }
   }
 
+  func consumedTooMany(_ node: UnsafeMutablePointer<LaneNode>, _ consumed: Int, of count: Int) {
+    broke(node, "handled \(consumed) of \(count) events", code: "runtime.consumed-too-many")
+  }
+
+  func madeNoProgress(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status) {
+    broke(node, "returned \(statusName(status)) without handling a single event", code: "runtime.no-progress")
+  }
+
+  /// An event was handled: a row of failures ends, and a half-open breaker closes.
   func succeeded(_ node: UnsafeMutablePointer<LaneNode>) {
     if node.pointee.breaker.succeeded() {
       gate.riskIsClosed(node: node.pointee.index, false)
@@ -55,10 +69,15 @@ extension Lane {
     }
     substitute(node, ordinal: ordinal)
     if node.pointee.onErrorHalts {
-      end(
-        GantryError(
-          "runtime.node-failed", "node \(recorder.name(node.pointee.index)) failed and its on_error is halt: \(reason)",
-          help: ["mend the cause, or give the node on_error: skip"], exit: .failed))
+      let error = GantryError(
+        "runtime.node-failed", "node \(recorder.name(node.pointee.index)) failed and its on_error is halt: \(reason)",
+        help: ["mend the cause, or give the node on_error: skip"], exit: .failed)
+      if node.pointee.isSingle {
+        end(error)
+      } else if ordinal < haltOrdinal {
+        haltOrdinal = ordinal
+        haltFailure = error
+      }
     }
   }
 
@@ -85,6 +104,14 @@ extension Lane {
         help: ["two nodes answer each other for ever; break the loop in one of them"], exit: .failed))
   }
 
+  func tooManyTimers(_ node: UnsafeMutablePointer<LaneNode>, _ count: Int) {
+    end(
+      GantryError(
+        "runtime.timer-limit",
+        "\(count) timers fired for one moment, the last of \(recorder.name(node.pointee.index))",
+        help: ["a timer that is set again for a time already past fires at once; set it for later"], exit: .failed))
+  }
+
   func sourceFailed(_ context: UnsafeMutablePointer<NodeContext>, _ status: gantry_status) {
     end(
       GantryError(
@@ -92,7 +119,7 @@ extension Lane {
         "source \(recorder.name(context.pointee.node)) failed: \(reasonText(context, status))", exit: .badInput))
   }
 
-  private func end(_ error: GantryError) {
+  func end(_ error: GantryError) {
     if failure == nil { failure = error }
     isFailed = true
   }

@@ -28,6 +28,10 @@ extension Lane {
       guard count <= Int(output.pointee.capacity) else {
         return broke(node, "committed \(count) rows where there was room for \(output.pointee.capacity)", code: "runtime.wrote-behind")
       }
+      guard output.pointee.arena_count <= output.pointee.arena_capacity else {
+        return broke(
+          node, "claims \(output.pointee.arena_count) bytes of arena where there are \(output.pointee.arena_capacity)", code: "runtime.wrote-behind")
+      }
       let rowStride = port.pointee.stride
       var row = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped)
       let causes = output.pointee.cause.unsafelyUnwrapped
@@ -83,7 +87,7 @@ extension Lane {
     let uses = port.pointee.uses
     if uses.contains(.feedback) {
       for row in first..<(first + count) {
-        guard feedbackTail < Lane.feedbackCapacity else { break }
+        guard feedbackTail < feedbackCapacity else { break }
         (feedback + feedbackTail).initialize(to: FeedbackEntry(port: port, row: Int32(truncatingIfNeeded: row)))
         feedbackTail += 1
       }
@@ -149,7 +153,13 @@ extension Lane {
     UnsafeMutableRawPointer(causes).copyMemory(from: port.pointee.causes, byteCount: used * 4)
     let ordinals = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
     UnsafeMutableRawPointer(ordinals).copyMemory(from: port.pointee.ordinals, byteCount: used * 4)
-    port.pointee.rows.deallocate()
+    if port.pointee.uses.contains(.feedback) {
+      let retired = UnsafeMutablePointer<RetiredRows>.allocate(capacity: 1)
+      retired.initialize(to: RetiredRows(rows: port.pointee.rows, next: port.pointee.retired))
+      port.pointee.retired = retired
+    } else {
+      port.pointee.rows.deallocate()
+    }
     port.pointee.causes.deallocate()
     port.pointee.ordinals.deallocate()
     port.pointee.rows = memory

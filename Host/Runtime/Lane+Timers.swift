@@ -5,13 +5,23 @@ import GantryGraph
 
 /// Timers, the last outputs, and what the control thread asks of a running lane.
 extension Lane {
-  /// Fires all timers due at `ns` or before, each as a chain of its own.
+  /// Fires all timers due at `ns` or before, each as a chain of its own. One that was set for a time
+  /// already past fires at the time of the chain before it: time does not go back.
   func fireTimers(upTo ns: Int64) {
+    var atOnce = 0
+    var lastDueNs = Int64.min
     while let entry = timers.pointee.popDue(ns) {
-      fire(entry, atNs: clock == .live ? clinux_wall_ns() : entry.dueNs)
+      atOnce = entry.dueNs > lastDueNs ? 0 : atOnce + 1
+      lastDueNs = max(lastDueNs, entry.dueNs)
+      if atOnce > timersAtOnceMax { return tooManyTimers(nodes + Int(entry.slot), atOnce) }
+      lastChainNs = max(lastChainNs, entry.dueNs)
+      fire(entry, atNs: clock == .live ? clinux_wall_ns() : lastChainNs)
       if isFailed { return }
     }
   }
+
+  /// How many timers may fire for one moment: all that the nodes can have at once, some times over.
+  private var timersAtOnceMax: Int { (nodeCount + 16) * TimerHeap.perNode }
 
   /// Fires the timer that the journal says fired here.
   func fireRecorded(_ record: TimerRecord) {
@@ -49,10 +59,11 @@ extension Lane {
   /// Publishes what the node wrote without an input and carries that chain to its end.
   private func endOwnChain(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status) {
     let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
-    if status != GANTRY_OK {
-      failedOne(node, cause, status)
+    if status != GANTRY_OK || node.pointee.outputs.pointee.consumed != 1 {
+      endedBadly(node, cause, status)
     } else {
       publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
+      if node.pointee.breaker.consecutiveFailures != 0 { succeeded(node) }
     }
     if pendingRows != 0, !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
   }
@@ -60,12 +71,19 @@ extension Lane {
   /// After the last event: every node may flush, in topological order, and what that causes is
   /// carried to its end.
   func finish() {
+    // Lanes that feed each other do not wait for each other's last events.
+    if isInCycle { closeIngresses() }
     if !isFailed {
-      for place in 0..<blockSlotCount { flushBlockNode(nodes + Int(blockSlots[place])) }
+      recorder.beginLast()
+      for place in 0..<blockSlotCount where !isFailed { flushBlockNode(nodes + Int(blockSlots[place])) }
       for rank in 0..<singleSlotCount where !isFailed { flushSingleNode(nodes + Int(singleSlots[rank])) }
     }
-    for index in 0..<ingressCount { ingresses[index].ring._withUnsafeGuaranteedRef { $0.close() } }
+    closeIngresses()
     recorder.laneEnded(events: eventCount)
+  }
+
+  private func closeIngresses() {
+    for index in 0..<ingressCount { ingresses[index].ring._withUnsafeGuaranteedRef { $0.close() } }
   }
 
   private func flushSingleNode(_ node: UnsafeMutablePointer<LaneNode>) {
@@ -83,9 +101,13 @@ extension Lane {
     node.pointee.outputs.pointee.consumed = 1
     let status = flush(node.pointee.instance, node.pointee.outputs)
     let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
-    if status != GANTRY_OK { return failedOne(node, cause, status) }
-    publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
+    if status != GANTRY_OK {
+      endedBadly(node, cause, status)
+    } else {
+      publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
+    }
     for place in 0..<blockSlotCount where !isFailed { runBlockNode(nodes + Int(blockSlots[place])) }
+    if let haltFailure { end(haltFailure) }
     if !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
     for slot in 0..<nodeCount {
       let other = nodes + slot

@@ -40,7 +40,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   let feedback: UnsafeMutablePointer<FeedbackEntry>
   /// `feedback_max` of the graph.
   let feedbackMax: Int
-  static let feedbackCapacity = 4096
+  /// One more than a chain may cause: that one ends the run.
+  let feedbackCapacity: Int
   /// Rows emitted in chains begun by timers carry this header.
   let timerHeader: UnsafeMutablePointer<gantry_header>
 
@@ -50,10 +51,20 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   var ordinal: UInt32 = 0
   var blockCount: UInt64 = 0
   var eventCount: UInt64 = 0
+  /// A block node failed for this chain of the block, and its on_error is halt: the chains before it
+  /// are carried to their ends, then the run ends with `haltFailure`.
+  var haltOrdinal = UInt32.max
+  var haltFailure: GantryError?
   /// Set when the run must end: the diagnostic is in `failure`.
   var isFailed = false
   var failure: GantryError?
+  /// The sources end; what other lanes still send is run.
   let stopRequested = Atomic<Bool>(false)
+  /// The run has failed elsewhere: the lane ends at once.
+  let abandonRequested = Atomic<Bool>(false)
+  let sources: UInt16
+  /// Lanes that feed each other would wait for each other's end.
+  let isInCycle: Bool
   let command = Atomic<UInt>(0)
   let cpuNs = Atomic<Int64>(0)
   let hasEnded = Atomic<Bool>(false)
@@ -96,8 +107,11 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     var isReplayable: Bool
   }
 
-  /// The lane follows a journal: it fires timers where the journal says and nowhere else.
+  /// The lane follows a journal of a live run: it fires timers where the journal says and nowhere
+  /// else. With the replay clock they fire by the events' times, as they did then.
   let isScripted: Bool
+  /// When the last chain of the last block ran.
+  var lastChainNs = Int64.min
 
   /// 0, 1, 2 ...: the ordinals of an ingress block.
   let identity: UnsafeMutablePointer<UInt32>
@@ -124,8 +138,11 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     trace = plan.trace
     gate = plan.gate
     isScripted = plan.isScripted
+    sources = plan.sources
+    isInCycle = plan.isInCycle
     feedbackMax = plan.feedbackMax
-    feedback = .allocate(capacity: Lane.feedbackCapacity)
+    feedbackCapacity = plan.feedbackMax + 1
+    feedback = .allocate(capacity: feedbackCapacity)
     timerHeader = .allocate(capacity: 1)
     timerHeader.initialize(to: gantry_header())
     identity = .allocate(capacity: blockRows)
@@ -145,7 +162,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     while !isFailed {
       let seen = bell.current
       if command.load(ordering: .relaxed) != 0 { performCommand() }
-      if stopRequested.load(ordering: .relaxed) { break }
+      if abandonRequested.load(ordering: .relaxed) { break }
+      if stopRequested.load(ordering: .relaxed), endSources() { break }
       guard let choice = choose() else {
         if allEnded { break }
         idle(since: seen)
@@ -163,9 +181,24 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     return true
   }
 
+  /// A stop: no more is taken from sources. True when nothing comes from other lanes either.
+  private func endSources() -> Bool {
+    if isInCycle { return true }
+    var isEnd = true
+    for index in 0..<ingressCount {
+      if ingresses[index].queue == nil {
+        ingresses[index].hasEnded = true
+        ingresses[index].block = nil
+      } else if !ingresses[index].hasEnded {
+        isEnd = false
+      }
+    }
+    return isEnd
+  }
+
   private func idle(since seen: UInt32) {
-    recorder.drainQueues()
-    var timeout: Int64 = 50_000_000
+    // A consumer that has made room does not ring this lane's bell.
+    var timeout: Int64 = recorder.drainQueues() ? 1_000_000 : 50_000_000
     if clock == .live, !isScripted, timers.pointee.nextDueNs != Int64.max {
       let wall = clinux_wall_ns()
       if timers.pointee.nextDueNs <= wall { return fireTimers(upTo: wall) }
@@ -174,58 +207,58 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     bell.wait(since: seen, timeoutNs: timeout)
   }
 
-  /// Takes blocks that have arrived and picks what runs next: the ingress with the earliest event,
+  /// Takes blocks that have arrived and picks what runs next: the ingress with the earliest chain,
   /// ties in file order, and as many of its events as come before any other ingress's first.
   /// With the replay clock nothing is picked before every open ingress has shown its next event or
-  /// has said that it has none so old.
+  /// has said that it has none before.
   private func choose() -> (ingress: UnsafeMutablePointer<Ingress>, count: Int)? {
     var best = -1
-    var bestNs = Int64.max
-    var limitNs = Int64.max
+    var bestKey = ChainKey.last
+    var limit = ChainKey.last
     var limitIsEarlier = false
-    var watermarkNs = Int64.max
+    var watermark = ChainKey.last
+    var isOpen = false
     for index in 0..<ingressCount {
       let ingress = ingresses + index
-      if ingress.pointee.block == nil, !fetch(ingress) {
-        if !ingress.pointee.hasEnded, clock == .replay {
-          guard let queue = ingress.pointee.queue else { return nil }
-          watermarkNs = min(watermarkNs, queue._withUnsafeGuaranteedRef { $0.watermark })
+      if ingress.pointee.block == nil {
+        // Read before the ring is looked at.
+        let low = clock == .replay ? ingress.pointee.queue?._withUnsafeGuaranteedRef { $0.watermark } : nil
+        if !fetch(ingress) {
+          if !ingress.pointee.hasEnded, clock == .replay {
+            guard let low else { return nil }
+            watermark = min(watermark, low)
+            isOpen = true
+          }
+          continue
         }
-        continue
       }
-      let headNs = eventNs(ingress, ingress.pointee.offset)
-      if headNs < bestNs {
+      let head = key(ingress, ingress.pointee.offset)
+      if best < 0 || head < bestKey {
         if best >= 0 {
-          limitNs = bestNs
+          limit = bestKey
           limitIsEarlier = true
         }
         best = index
-        bestNs = headNs
-      } else if headNs < limitNs {
-        limitNs = headNs
+        bestKey = head
+      } else if head < limit {
+        limit = head
         limitIsEarlier = false
       }
     }
-    guard best >= 0 else { return nil }
+    guard best >= 0, !isOpen || bestKey < watermark else { return nil }
     let ingress = ingresses + best
-    if bestNs >= watermarkNs {
-      // An older event may still come over an empty edge. Only a full queue goes on at a tie: its
-      // producer, who is waiting, has nothing older to send.
-      guard bestNs == watermarkNs, let queue = ingress.pointee.queue, queue._withUnsafeGuaranteedRef({ $0.isFull })
-      else { return nil }
-    }
-    if watermarkNs < limitNs {
-      limitNs = watermarkNs
+    if isOpen, watermark < limit {
+      limit = watermark
       limitIsEarlier = true
     }
     let available = ingress.pointee.block!.pointee.count - ingress.pointee.offset
-    guard limitNs != Int64.max else { return (ingress, available) }
+    guard limit != .last else { return (ingress, available) }
     // The limit's ingress stands before this one in file order exactly when limitIsEarlier: then
     // it wins ties.
     var count = 1
     while count < available {
-      let next = eventNs(ingress, ingress.pointee.offset + count)
-      if next > limitNs || (next == limitNs && limitIsEarlier) { break }
+      let next = key(ingress, ingress.pointee.offset + count)
+      if next > limit || (next == limit && limitIsEarlier) { break }
       count += 1
     }
     return (ingress, count)
@@ -235,23 +268,25 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   private func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
     guard !ingress.pointee.hasEnded else { return false }
     return ingress.pointee.ring._withUnsafeGuaranteedRef { ring in
-      guard let block = ring.front() else { return false }
-      if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
-        ingress.pointee.status = block.pointee.status
+      while !isFailed, let block = ring.front() {
+        if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
+          ingress.pointee.status = block.pointee.status
+        }
+        if block.pointee.isTimer {
+          fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
+          ring.release()
+          continue
+        }
+        guard block.pointee.count > 0 else {
+          endIfLast(ingress, block)
+          ring.release()
+          return false
+        }
+        ingress.pointee.block = block
+        ingress.pointee.offset = 0
+        return true
       }
-      if block.pointee.isTimer {
-        fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
-        ring.release()
-        return false
-      }
-      guard block.pointee.count > 0 else {
-        endIfLast(ingress, block)
-        ring.release()
-        return false
-      }
-      ingress.pointee.block = block
-      ingress.pointee.offset = 0
-      return true
+      return false
     }
   }
 
@@ -264,10 +299,19 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   }
 
   @inline(__always)
-  private func eventNs(_ ingress: UnsafeMutablePointer<Ingress>, _ row: Int) -> Int64 {
+  private func key(_ ingress: UnsafeMutablePointer<Ingress>, _ row: Int) -> ChainKey {
     let block = ingress.pointee.block.unsafelyUnwrapped
+    if block.pointee.isLast { return .last }
     let stride = ingress.pointee.ports[block.pointee.port].buffer.pointee.stride
-    return UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self).pointee.event_ns
+    return ChainKey(
+      UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self), sources: sources)
+  }
+
+  /// Nothing this lane will emit is before this: the block's first chain, or a timer's before it.
+  private func nextKey(_ header: UnsafePointer<gantry_header>) -> ChainKey {
+    let key = ChainKey(header, sources: sources)
+    guard timers.pointee.nextDueNs <= key.ns else { return key }
+    return ChainKey(ns: max(timers.pointee.nextDueNs, lastChainNs), place: 0)
   }
 
   /// Runs `count` events of the ingress's current block to completion.
@@ -282,10 +326,14 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     port.pointee.output.pointee.arena_count = UInt64(block.pointee.arenaCount)
     let header = UnsafeRawPointer(port.pointee.rows).assumingMemoryBound(to: gantry_header.self)
     now.pointee = header.pointee.receive_ns
-    if clock == .live, !isScripted, timers.pointee.nextDueNs <= now.pointee { fireTimers(upTo: now.pointee) }
+    if clock == .live, !isScripted, timers.pointee.nextDueNs <= now.pointee {
+      fireTimers(upTo: now.pointee)
+      if isFailed { return }
+      now.pointee = header.pointee.receive_ns
+    }
     recorder.block(
       entry, block: block, offset: ingress.pointee.offset, count: count)
-    recorder.advance(to: header.pointee.event_ns)
+    recorder.advance(to: nextKey(header), clock)
     if !port.pointee.uses.isEmpty { publishIngress(port, count) }
     entry.pointee.statistics.pointee.events &+= UInt64(count)
     entry.pointee.statistics.pointee.outputs &+= UInt64(count)
@@ -293,9 +341,15 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
 
     trace.beginBlock(header, count, node: port.pointee.node)
     for place in 0..<blockSlotCount { runBlockNode(nodes + Int(blockSlots[place])) }
-    if singleSlotCount > 0 { runChains(port, count) }
+    if singleSlotCount > 0 { runChains(port, min(count, Int(haltOrdinal))) }
+    if let haltFailure { end(haltFailure) }
     trace.endBlock(count)
     blockCount &+= 1
+    // What comes after the block, a timer or the last outputs, comes after its last event.
+    lastChainNs =
+      UnsafeRawPointer(port.pointee.rows + (count &- 1) &* port.pointee.stride)
+      .assumingMemoryBound(to: gantry_header.self).pointee.receive_ns
+    now.pointee = lastChainNs
     recorder.drainQueues()
 
     resetBlock(port)
@@ -316,7 +370,12 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     for chain in 0..<count {
       let header = row.assumingMemoryBound(to: gantry_header.self)
       let receiveNs = header.pointee.receive_ns
-      if timers.pointee.nextDueNs <= receiveNs, !isScripted { fireTimers(upTo: receiveNs) }
+      // On a live clock they fire between blocks, where the journal can say so.
+      if timers.pointee.nextDueNs <= receiveNs, clock == .replay {
+        if chain > 0 { lastChainNs = now.pointee }
+        fireTimers(upTo: receiveNs)
+        if isFailed { return }
+      }
       now.pointee = receiveNs
       now[1] = Int64(bitPattern: header.pointee.chain)
       ordinal = UInt32(truncatingIfNeeded: chain)
@@ -493,7 +552,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let source = input.pointee.source
     let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
     input.pointee.cursor &+= 1
-    if node.pointee.breaker.state != .closed, !admitsOne(node, row, ordinal: ordinal) { return }
+    let isTroubled = node.pointee.breaker.consecutiveFailures != 0
+    if isTroubled, !admitsOne(node, row, ordinal: ordinal) { return }
     let batch = input.pointee.batch
     batch.pointee.base = UnsafePointer(row)
     if input.pointee.hasArena { lendArena(batch, source) }
@@ -502,9 +562,10 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     input.pointee.delivered &+= 1
     let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
     if status != GANTRY_OK || outputs.pointee.consumed != 1 {
-      failedOne(node, row, status)
-    } else if outputs.pointee.committed != 0 {
-      publish(node, row, source.pointee.stride, ordinals: nil, count: 1, consumed: 1)
+      endedBadly(node, row, status)
+    } else {
+      if outputs.pointee.committed != 0 { publish(node, row, source.pointee.stride, ordinals: nil, count: 1, consumed: 1) }
+      if isTroubled { succeeded(node) }
     }
   }
 

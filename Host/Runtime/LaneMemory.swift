@@ -33,6 +33,13 @@ struct PortBuffer {
   var port: Int32
   /// Memory that belongs to a reader's block is not ours to free or grow.
   var isBorrowed: Bool
+  /// Rows that a larger buffer has replaced: a node that feeds itself may still be reading them.
+  var retired: UnsafeMutablePointer<RetiredRows>?
+}
+
+struct RetiredRows {
+  var rows: UnsafeMutablePointer<UInt8>
+  var next: UnsafeMutablePointer<RetiredRows>?
 }
 
 /// What else happens with the rows of a port.
@@ -67,9 +74,10 @@ struct LaneInput {
   var delivered: UInt64
 }
 
-typealias OnBatch = @convention(c) (
-  OpaquePointer?, UnsafePointer<gantry_batch>?, UnsafeMutablePointer<gantry_outputs>?
-) -> gantry_status
+typealias OnBatch =
+  @convention(c) (
+    OpaquePointer?, UnsafePointer<gantry_batch>?, UnsafeMutablePointer<gantry_outputs>?
+  ) -> gantry_status
 
 /// One node's counted instance, as the lane sees it.
 struct LaneNode {

@@ -67,6 +67,7 @@ final class LanePlanner {
     gate: OrderGate, options: Options
   ) {
     let single = BlockPlan.singles(graph)
+    let cycles = BlockPlan.cycles(graph, laneOf, lanes: parts.count)
     for index in graph.nodes.indices { makePorts(index, instances[index], single[index], sources, options) }
     for lane in parts.indices {
       let members = graph.order.filter { laneOf[$0] == lane && graph.nodes[$0].plugin.kind != .source }
@@ -115,7 +116,8 @@ final class LanePlanner {
             quickInputs: quickTable, quickInputCount: quick.count, ingresses: ingressTable,
             ingressCount: ingresses.count, now: part.now, timers: part.timers, tag: part.tag,
             clock: graph.clock == .live ? .live : .replay, bell: part.bell, recorder: recorder, trace: trace,
-            gate: gate, isScripted: script != nil, feedbackMax: graph.feedbackMax)))
+            gate: gate, isScripted: script != nil && graph.clock == .live, feedbackMax: graph.feedbackMax, sources: sourceCount,
+            isInCycle: cycles[lane])))
     }
     if sources.scripts.isEmpty { linkQueues(laneOf: laneOf) }
   }
@@ -276,11 +278,13 @@ final class LanePlanner {
   ) -> UnsafeMutablePointer<PortBuffer> {
     let origin = portsOf[edge.fromNode]! + edge.fromPort
     let type = graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type
-    let queue = EdgeQueue(policy: edge.queue ?? QueuePolicy(), stride: origin.pointee.stride, type: type, bell: bell)
-    queues.append((
-      from: "\(graph.nodes[edge.fromNode].name).\(graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].name)",
-      to: graph.nodes[index].name, queue: queue
-    ))
+    let queue = EdgeQueue(
+      policy: edge.queue ?? QueuePolicy(), stride: origin.pointee.stride, type: type, bell: bell, sources: sourceCount)
+    queues.append(
+      (
+        from: "\(graph.nodes[edge.fromNode].name).\(graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].name)",
+        to: graph.nodes[index].name, queue: queue
+      ))
     links.append((port: origin, fromNode: edge.fromNode, queue: queue))
     let output = allocate(1, of: gantry_output.self)
     output.initialize(to: origin.pointee.output.pointee)
@@ -303,6 +307,8 @@ final class LanePlanner {
         context: nil, queue: .passUnretained(queue)))
     return port
   }
+
+  private var sourceCount: UInt16 { UInt16(graph.nodes.count { $0.plugin.kind == .source }) }
 
   private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, queue: EdgeQueue)] = []
   /// Events that arrive over a queue were counted where they were made.
@@ -340,6 +346,11 @@ final class LanePlanner {
     for port in ports {
       guard !port.pointee.isBorrowed else { continue }
       port.pointee.rows.deallocate()
+      while let retired = port.pointee.retired {
+        port.pointee.retired = retired.pointee.next
+        retired.pointee.rows.deallocate()
+        retired.deallocate()
+      }
       port.pointee.causes.deallocate()
       port.pointee.ordinals.deallocate()
       port.pointee.arena?.deallocate()

@@ -194,20 +194,40 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   func forward(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int) {
     for index in 0..<queueCount where queues[index].port == port {
       queues[index].queue._withUnsafeGuaranteedRef {
-        $0.push(rows, count: count, stride: port.pointee.stride, arena: port.pointee.arena)
+        $0.push(
+          rows, count: count, stride: port.pointee.stride, arena: port.pointee.arena,
+          arenaCount: Int(port.pointee.output.pointee.arena_count))
       }
     }
   }
 
-  /// Moves what waits for other lanes, where there is room now.
-  func drainQueues() {
-    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.drain(waiting: false) } }
+  /// Moves what waits for other lanes, where there is room now. Returns whether something still waits.
+  @discardableResult
+  func drainQueues() -> Bool {
+    var waits = false
+    for index in 0..<queueCount {
+      waits =
+        queues[index].queue._withUnsafeGuaranteedRef { queue in
+          queue.drain(waiting: false)
+          return queue.hasBacklog
+        } || waits
+    }
+    return waits
   }
 
-  /// Tells other lanes that nothing older than `ns` is to come.
+  /// Before a block: tells other lanes that nothing before `key` is to come, and waits where more
+  /// waits for them than their queues' sizes.
   @inline(__always)
-  func advance(to ns: Int64) {
-    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.advance(to: ns) } }
+  func advance(to key: @autoclosure () -> ChainKey, _ clock: Graph.ClockKind) {
+    guard queueCount > 0 else { return }
+    let key = key()
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.advance(to: key) } }
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.settle(clock) } }
+  }
+
+  /// What nodes emit from now on comes after their last event.
+  func beginLast() {
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.beginLast() } }
   }
 
   /// A line of the host's own about a node. Not on the path of an event that is handled well.

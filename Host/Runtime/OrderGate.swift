@@ -11,7 +11,9 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   private let halted = Atomic<Bool>(false)
   /// Graph indices of risk nodes that stand in front of a broker.
   private let riskNodes: [Int32]
-  private var closedRisks = 0
+  private let ill = Mutex<Set<Int32>>([])
+  /// How many of them are quarantined now.
+  private let illCount = Atomic<Int>(0)
   /// When a journal is followed: the orders that were refused then, and why. Nothing else is.
   private let script: [UInt64: UInt32]?
 
@@ -31,11 +33,13 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   func halt(_ on: Bool) { halted.store(on, ordering: .releasing) }
   var isHalted: Bool { halted.load(ordering: .acquiring) }
 
-  /// The lane reports that a node's breaker opened or closed.
+  /// A lane reports that a node's breaker opened, or opened again, or closed.
   func riskIsClosed(node: Int32, _ closed: Bool) {
     guard riskNodes.contains(node) else { return }
-    closedRisks += closed ? 1 : -1
-    if closedRisks < 0 { closedRisks = 0 }
+    ill.withLock { ill in
+      if closed { ill.insert(node) } else { ill.remove(node) }
+      illCount.store(ill.count, ordering: .releasing)
+    }
   }
 
   /// Nil when the order may pass, otherwise the reason for its rejection.
@@ -48,7 +52,7 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
       count(order)
       return nil
     }
-    if !halted.load(ordering: .relaxed), closedRisks == 0 {
+    if !halted.load(ordering: .relaxed), illCount.load(ordering: .relaxed) == 0 {
       count(order)
       return nil
     }

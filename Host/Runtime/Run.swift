@@ -339,7 +339,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     for lane in laneNames.indices {
       let ring = BlockRing(rows: blockRows, stride: widest, arena: 1 << 20, bell: bells[lane])
       sources.scripts[lane] = ring
-      scripts.append(JournalScript(path: path, lane: lane, ring: ring, readers: readers))
+      scripts.append(JournalScript(path: path, lane: lane, ring: ring, readers: readers, bringsTimers: graph.clock == .live))
     }
   }
   private var scripts: [JournalScript] = []
@@ -369,6 +369,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
           lane.bell.ring()
         }
       }
+      if planner.lanes.contains(where: { $0.hasEnded.load(ordering: .acquiring) && $0.isFailed }) { abandon() }
       pumpLog()
       for log in hopLogs { log.prefault() }
       let nowNs = clinux_monotonic_ns()
@@ -394,11 +395,31 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     }
   }
 
-  private func joinAll() {
+  /// Tells of host calls that were refused because of the thread they came from.
+  private func reportMisuse() {
+    for context in contexts where context.pointee.misuse > 0 {
+      var text = "PLUGIN: \(context.pointee.misuse) calls from a thread that may not make them were refused"
+      text.withUTF8 { bytes in
+        bytes.withMemoryRebound(to: CChar.self) {
+          log.write(
+            node: context.pointee.node, severity: LogLine.Severity.warning.rawValue, chain: 0,
+            gantry_string(data: $0.baseAddress, length: UInt64($0.count)))
+        }
+      }
+    }
+  }
+
+  /// Ends all lanes at once: one of them has failed, or could not be started.
+  private func abandon() {
     for lane in planner.lanes {
-      lane.stopRequested.store(true, ordering: .releasing)
+      lane.abandonRequested.store(true, ordering: .releasing)
       lane.bell.ring()
     }
+  }
+
+  private func joinAll() {
+    abandon()
+    for queue in planner.queues { queue.queue.ring.close() }
     for thread in threads { thread.join() }
     for script in scripts { script.join() }
     for feed in feeds.values { feed.stopAndJoin() }
@@ -415,10 +436,11 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     var failures: [Diagnostic] = []
     for script in scripts { failures += script.failure?.diagnostics ?? [] }
     for lane in planner.lanes { failures += lane.failure?.diagnostics ?? [] }
-    let exit = planner.lanes.compactMap { $0.failure?.exitCode }.first ?? .failed
+    let exit = (scripts.compactMap(\.failure) + planner.lanes.compactMap(\.failure)).first?.exitCode ?? .failed
     for index in graph.order {
       if let error = instances[index].stop() { failures += error.diagnostics }
     }
+    reportMisuse()
     pumpLog()
     let lost = planner.lanes.reduce(0) { $0 + $1.recorder.lostRecords }
     do {

@@ -93,7 +93,14 @@ final class SourceReader: Sendable {
     block.pointee.status = status == GANTRY_AGAIN ? GANTRY_OK : status
     block.pointee.contentHash = hash
     block.pointee.firstRow = row
-    if !collect(block) { block.pointee.status = GANTRY_BUG }
+    if !collect(block) {
+      block.pointee.count = 0
+      block.pointee.arenaCount = 0
+      block.pointee.status = GANTRY_BUG
+    } else if status > GANTRY_AGAIN {
+      _ = broken("pull returned status \(status), which the ABI does not have")
+      block.pointee.status = GANTRY_BUG
+    }
     if !stamp(block, &progress.chain, &progress.lastNs) { block.pointee.status = GANTRY_BUG }
     return status
   }
@@ -122,7 +129,8 @@ final class SourceReader: Sendable {
       .storeBytes(of: guardPattern, as: UInt64.self)
   }
 
-  /// Finds the port that was written. False, with a reason, when the plugin broke the contract.
+  /// Finds the port that was written. False, with a reason, when the plugin broke the contract: then
+  /// nothing of the block can be trusted.
   private func collect(_ block: UnsafeMutablePointer<BlockRing.Block>) -> Bool {
     let outputs = setup.outputs
     var written = 0
@@ -130,13 +138,11 @@ final class SourceReader: Sendable {
       written += 1
       block.pointee.port = port
       block.pointee.count = Int(outputs.pointee.ports[port].count)
-      block.pointee.arenaCount = Int(outputs.pointee.ports[port].arena_count)
+      block.pointee.arenaCount = Int(truncatingIfNeeded: min(outputs.pointee.ports[port].arena_count, UInt64(Int32.max)))
     }
     guard written <= 1 else { return broken("one pull wrote to \(written) ports; it may write to one only") }
-    guard block.pointee.count <= setup.blockSize else {
-      block.pointee.count = 0
-      return broken("one pull committed more rows than there was room for")
-    }
+    guard block.pointee.count <= setup.blockSize else { return broken("one pull committed more rows than there was room for") }
+    guard block.pointee.arenaCount <= ring.arenaCapacity else { return broken("the source claims more arena than there is") }
     let end = UnsafeRawPointer(block.pointee.rows) + setup.blockSize * (setup.strides.max() ?? 0)
     guard end.load(as: UInt64.self) == guardPattern else {
       return broken("the source wrote behind the rows it had reserved")
@@ -203,12 +209,14 @@ final class LaneThread: Sendable {
     }
     var thread = pthread_t()
     let start = Unmanaged.passRetained(Start(name, cpu, body))
-    let error = pthread_create(&thread, nil, { argument in
-      let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-      _ = clinux_name_thread(start.name, start.cpu)
-      start.body()
-      return nil
-    }, start.toOpaque())
+    let error = pthread_create(
+      &thread, nil,
+      { argument in
+        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+        _ = clinux_name_thread(start.name, start.cpu)
+        start.body()
+        return nil
+      }, start.toOpaque())
     guard error == 0 else {
       start.release()
       throw GantryError("runtime.no-thread", "the system refused a thread: \(String(cString: strerror(error)))", exit: .failed)

@@ -71,6 +71,9 @@ static inline void base_fill(const char *id) {
                            .param_count = 1, .inputs = inputs, .outputs = outputs, .params = params,
                            .create = base_create, .configure = base_configure, .on_batch = base_on_batch,
                            .destroy = base_destroy};
+#ifdef SINGLE
+  plugin.flags = GANTRY_PLUGIN_SINGLE;
+#endif
   library = (gantry_library){.size = sizeof(gantry_library), .abi_major = GANTRY_ABI_MAJOR,
                              .abi_minor = GANTRY_ABI_MINOR, .plugin_count = 1, .plugins = plugins,
                              .built_with = text("C")};
