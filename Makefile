@@ -49,9 +49,10 @@ bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
 fuzz: packages ## fuzzes the manifest, journal and CSV readers for FUZZ_SECONDS each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
 
-schema: packages ## writes manifests/schema/ from the plugins' parameters
+schema: packages ## writes the editors' JSON Schema from the plugins' parameters
 	@$(BUILD) -c release
-	@.build/release/gantry schema --out manifests/schema
+	@mkdir -p manifests/schema
+	@.build/release/gantry schema > manifests/schema/graph.schema.json
 
 abi-lock: ## rewrites abi.lock from the headers, after a change that is meant
 	@$(SCRIPTS)/abi-lock.sh --write

@@ -47,7 +47,11 @@ let package = Package(
 
     .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "SDK/Conformance/Harness", swiftSettings: Settings.strict),
 
-    // Tests.
+    // Tests and benchmarks.
+    .executableTarget(
+      name: "gantry-bench",
+      dependencies: ["CLinux", "GantryBase", "GantryGraph", "GantryJournal", "GantryLoader", "GantryRuntime"],
+      path: "Tests/Benchmarks/gantry-bench", swiftSettings: Settings.strict),
     .target(name: "BrokenPlugins", path: "Tests/Support/BrokenPlugins", swiftSettings: Settings.strict),
     .executableTarget(
       name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
@@ -63,7 +67,7 @@ let package = Package(
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"], with: ["CGantry", "CLinux", "PluginHarness"]),
     hostTests("Trace"),
     .testTarget(name: "ContractTests", dependencies: ["BrokenPlugins", "CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
-    .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", swiftSettings: Settings.strict),
+    .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", exclude: ["Scripts"], swiftSettings: Settings.strict),
     .testTarget(name: "SDKTests", dependencies: ["GantrySDKFull"], path: "Tests/SDKTests", swiftSettings: Settings.strict),
   ]
 )
@@ -119,7 +123,9 @@ enum Settings {
       .unsafeFlags([
         "-Xlinker", "--version-script=\(Context.packageDirectory)/SDK/C/plugin.map",
         "-Xlinker", "--as-needed", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
-      ])
+      ]),
+      // What is hashed, copied and mapped at each start is code, not line tables.
+      .unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release)),
     ]
   }
 }

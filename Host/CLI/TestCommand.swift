@@ -81,10 +81,8 @@ struct GraphTestRunner {
       _ = try run.finish()
       let events = run.captures.flatMap(\.events)
       return test.expect.flatMap { compare($0, test, graph, events, run) }
-    } catch let error as GantryError {
-      return error.diagnostics
     } catch {
-      return [Diagnostic(.error, "test.failed", "\(error)", at: test.place)]
+      return error.diagnostics
     }
   }
 

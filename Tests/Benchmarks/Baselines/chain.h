@@ -24,14 +24,17 @@ typedef struct outcome {
   uint64_t flips;    ///< changes from long to short and back, the first entry not counted
   uint64_t orders;
   uint64_t fills;
-  int64_t cash;      ///< realised profit, 10^-2 of the quote currency
-  int64_t position;  ///< signed, 10^-0 units
+  int64_t profit;    ///< realised and open, at the last quote; 10^-2 of the quote currency
+  int64_t position;  ///< signed, in units
 } outcome;
 
 /// Settings of the six steps.
 enum { fast_period = 10, slow_period = 20, order_quantity = 10000, max_position = 100000 };
 /// Prices count 10^-5.
 #define PRICE_SCALE 100000.0
+
+/// The value of `units` having moved by `points`, in 10^-2 of the quote currency.
+static inline int64_t cash_of(int64_t units, int64_t points) { return (int64_t)((__int128)units * points / 1000); }
 
 typedef struct tick { int64_t ns; uint64_t chain; double bid, ask, bid_size, ask_size; uint64_t reserved[2]; } tick;
 typedef struct features { int64_t ns; uint64_t chain; double fast, slow; } features;

@@ -27,11 +27,8 @@ EXPORT int hop(void *instance, const void *in, void *out) {
   int64_t price = llround((want->side == 1 ? self->ask : self->bid) * PRICE_SCALE);
   int64_t signed_quantity = want->side == 1 ? want->quantity : -want->quantity;
   int64_t profit = 0;
-  if (self->position != 0) {
-    // The open position is closed as a whole by every order that gets here but the first.
-    __int128 units = (__int128)self->position * (price - self->open_price);
-    profit = (int64_t)(units / 1000);  // 10^-5 of the quote currency to 10^-2, towards zero
-  }
+  // The open position is closed as a whole by every order that gets here but the first.
+  if (self->position != 0) profit = cash_of(self->position, price - self->open_price);
   self->cash += profit;
   self->position += signed_quantity;
   self->open_price = price;
@@ -44,6 +41,7 @@ EXPORT int hop(void *instance, const void *in, void *out) {
 EXPORT void result(void *instance, outcome *to) {
   const state *self = instance;
   to->fills = self->fills;
-  to->cash = self->cash;
+  int64_t mark = llround((self->position > 0 ? self->bid : self->ask) * PRICE_SCALE);
+  to->profit = self->cash + cash_of(self->position, mark - self->open_price);
   to->position = self->position;
 }

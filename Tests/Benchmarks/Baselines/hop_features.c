@@ -1,10 +1,10 @@
-/// Step 2: two exponential moving averages of the mid price, seeded by the first one, said to be
-/// known (not NaN) from the period's end on.
+/// Step 2: two exponential moving averages of the mid price. Each begins, as in TA-Lib, with the mean
+/// of its first period and is NaN before.
 #include "chain.h"
 #include <math.h>
 #include <stdlib.h>
 
-typedef struct state { double fast, slow; uint64_t seen; } state;
+typedef struct state { double fast, slow, sum; uint64_t seen; } state;
 
 EXPORT void *create(const void *argument) {
   (void)argument;
@@ -17,13 +17,11 @@ EXPORT int hop(void *instance, const void *in, void *out) {
   features *to = out;
   double mid = (from->bid + from->ask) * 0.5;
   self->seen += 1;
-  if (self->seen == 1) {
-    self->fast = mid;
-    self->slow = mid;
-  } else {
-    self->fast += (2.0 / (fast_period + 1)) * (mid - self->fast);
-    self->slow += (2.0 / (slow_period + 1)) * (mid - self->slow);
-  }
+  if (self->seen <= slow_period) self->sum += mid;
+  if (self->seen == fast_period) self->fast = self->sum / fast_period;
+  if (self->seen > fast_period) self->fast += (2.0 / (fast_period + 1)) * (mid - self->fast);
+  if (self->seen == slow_period) self->slow = self->sum / slow_period;
+  if (self->seen > slow_period) self->slow += (2.0 / (slow_period + 1)) * (mid - self->slow);
   to->ns = from->ns;
   to->chain = from->chain;
   to->fast = self->seen < fast_period ? NAN : self->fast;

@@ -1,6 +1,15 @@
 /// bench-pass-c: hands every tick on. The least a node that emits can do.
 #include <gantry/gantry.h>
 
+// Built twice: the second one (SINGLE) asks for one event a call.
+#ifdef SINGLE
+#define ID "bench-pass-c-single"
+#define FLAGS (GANTRY_PLUGIN_STATELESS | GANTRY_PLUGIN_SINGLE)
+#else
+#define ID "bench-pass-c"
+#define FLAGS GANTRY_PLUGIN_STATELESS
+#endif
+
 static int running;  // an instance without state still needs an address
 
 static gantry_status create(const gantry_plugin *plugin, const gantry_host *host, gantry_node *node,
@@ -38,11 +47,11 @@ static const gantry_port outputs[] = {{.size = sizeof(gantry_port), .type = GANT
 static const gantry_plugin plugin = {
     .size = sizeof(gantry_plugin),
     .kind = GANTRY_KIND_TRANSFORM,
-    .id = GANTRY_LITERAL("bench-pass-c"),
+    .id = GANTRY_LITERAL(ID),
     .version = GANTRY_LITERAL("0.1.0"),
     .summary = GANTRY_LITERAL("hands every tick on"),
     .determinism = GANTRY_DETERMINISM_EXACT,
-    .flags = GANTRY_PLUGIN_STATELESS,
+    .flags = FLAGS,
     .input_count = 1,
     .output_count = 1,
     .inputs = inputs,

@@ -2,9 +2,18 @@ import CGantry
 
 /// bench-pass-swift: hands every tick on, in Embedded Swift. The same work as pass.c.
 struct Pass: Plugin {
+  // Built twice: the second one (SINGLE) asks for one event a call.
+  #if SINGLE
+    static var id: StaticString { "bench-pass-swift-single" }
+    static var flags: Descriptor.Flags { [.stateless, .single] }
+  #else
+    static var id: StaticString { "bench-pass-swift" }
+    static var flags: Descriptor.Flags { .stateless }
+  #endif
+
   static var descriptor: Descriptor {
     Descriptor(
-      id: "bench-pass-swift", version: "0.1.0", kind: .transform, summary: "hands every tick on", flags: .stateless,
+      id: id, version: "0.1.0", kind: .transform, summary: "hands every tick on", flags: flags,
       inputs: [Port("ticks", .tick, help: "what is handed on")], outputs: [Port("ticks", .tick, help: "the same")])
   }
 

@@ -1,0 +1,97 @@
+import Glibc
+
+/// A table of text, for the terminal and for Markdown at once.
+struct Table {
+  var title: String
+  var columns: [String]
+  var rows: [[String]] = []
+
+  init(title: String, columns: [String]) {
+    self.title = title
+    self.columns = columns
+  }
+
+  mutating func add(_ row: [String]) { rows.append(row) }
+
+  var markdown: String {
+    var widths = columns.map(\.count)
+    for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) } }
+    func line(_ cells: [String]) -> String {
+      "| " + zip(cells, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: " | ") + " |"
+    }
+    let rule = "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|") + "|"
+    return ([("## " + title), "", line(columns), rule] + rows.map(line)).joined(separator: "\n")
+  }
+}
+
+/// Everything that was measured, in the order it came.
+struct Report {
+  private var parts: [String] = []
+  private(set) var missed: [String] = []
+
+  mutating func add(_ table: Table) { part(table.markdown) }
+  mutating func note(_ text: String) { part(text) }
+
+  private mutating func part(_ text: String) {
+    parts.append(text)
+    print(text + "\n")
+    fflush(nil)
+  }
+
+  /// "yes" or "no", and remembers what was missed.
+  mutating func judge(_ name: String, _ isMet: Bool) -> String {
+    if !isMet { missed.append(name) }
+    return isMet ? "yes" : "no"
+  }
+
+  func text(_ settings: Settings) -> String {
+    let verdict = missed.isEmpty ? "All budgets that were measured are met." : "Missed: \(missed.joined(separator: "; "))."
+    return """
+      # What Gantry costs
+
+      Measured by `make bench` in one run: \(settings.rounds) rounds in which everything takes its turn, medians of them. \
+      Ratios hold from machine to machine better than times do.
+
+      Machine: \(Machine.description)
+
+      \(verdict)
+
+      \(parts.joined(separator: "\n\n"))
+
+      """
+  }
+}
+
+enum Machine {
+  static var description: String {
+    let cpu = line(of: "/proc/cpuinfo", starting: "model name")?.split(separator: ":").last.map { $0.drop { $0 == " " } } ?? "unknown CPU"
+    var system = utsname()
+    uname(&system)
+    let release = withUnsafeBytes(of: &system.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    let pages = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    return "\(cpu), \(sysconf(Int32(_SC_NPROCESSORS_ONLN))) CPUs, \(pages >> 30) GB, Linux \(release)."
+  }
+
+  static func line(of path: String, starting prefix: String) -> String? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var buffer = [CChar](repeating: 0, count: 4096)
+    while fgets(&buffer, Int32(buffer.count), file) != nil {
+      let text = String(decoding: buffer.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      if text.hasPrefix(prefix) { return text }
+    }
+    return nil
+  }
+}
+
+/// A line that the next one replaces, on a terminal only.
+func progress(_ text: String) {
+  guard isatty(2) != 0 else { return }
+  writeText("\r\u{1B}[K\(text)")
+}
+
+/// To standard error, at once.
+func writeText(_ text: String) {
+  var text = text
+  text.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds what is measured in release, the C baselines and the benchmark's own plugins, and measures.
+#   run.sh [--rounds N] [--events N] [hops|chain|journal|process ...]
+# With all parts and a million events it writes Tests/Benchmarks/RESULTS.md.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+here=Tests/Benchmarks
+out=.build/bench
+data=${GANTRY_DATA:-../shared/data}
+
+if [[ ! -d $data/lean/forex/oanda/tick/eurusd ]]; then
+  echo "error: the benchmark runs on real quotes, which are not in $data; set GANTRY_DATA to a LEAN data folder's parent" >&2
+  exit 65
+fi
+
+swift build -c release --explicit-target-dependency-import-check error
+
+mkdir -p "$out/runs"
+compile="cc -std=gnu11 -O3 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden"
+for step in source features model decide risk broker; do
+  $compile -o "$out/hop_$step.so" "$here/Baselines/hop_$step.c" -lm
+done
+$compile -o "$out/pass.so" "$here/Baselines/pass.c"
+$compile -o "$out/baselines.so" "$here"/Baselines/{fused,hops,calls}.c -lm -ldl
+$compile -o "$out/liballocations.so" "$here/allocations.c"
+
+exported=(-Wl,--version-script=SDK/C/plugin.map)
+$compile -I SDK/C/include "${exported[@]}" -o "$out/libbench-tape.so" "$here/Plugins/tape.c"
+$compile -I SDK/C/include "${exported[@]}" -o "$out/libbench-pass-c.so" "$here/Plugins/pass.c"
+$compile -I SDK/C/include "${exported[@]}" -DSINGLE -o "$out/libbench-pass-c-single.so" "$here/Plugins/pass.c"
+for id in bench-pass-swift bench-pass-swift-single; do
+  single=$([[ $id == *-single ]] && echo "-DSINGLE" || true)
+  swiftc -swift-version 6 -O -wmo -parse-as-library -module-name BenchPass -enable-experimental-feature Embedded \
+    -enforce-exclusivity=unchecked -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility \
+    $single -I SDK/C/include/gantry -I SDK/C/system/CPosix "$here/Plugins/pass.swift" SDK/Swift/GantrySDK/*.swift \
+    -emit-library -o "$out/lib$id.so" -Xlinker --version-script=SDK/C/plugin.map -Xlinker --gc-sections -Xlinker --as-needed
+done
+
+output=(--output "$here/RESULTS.md")
+[[ $# == 0 ]] || output=()
+.build/release/gantry-bench --data "$data" "${output[@]}" "$@"
