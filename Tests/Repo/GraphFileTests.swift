@@ -15,9 +15,9 @@ import Testing
     guard !tracked.isEmpty else { return }
     let folders = Set(tracked.map { $0.split(separator: "/").prefix(3).joined(separator: "/") })
     for folder in folders.sorted() where folder.split(separator: "/").count == 3 {
-      #expect(tracked.contains("\(folder)/example.yaml"))
-      #expect(tracked.contains("\(folder)/README.md"))
-      #expect(tracked.contains { $0.hasPrefix("\(folder)/Tests/") })
+      let hasAll = ["example.yaml", "README.md"].allSatisfy { tracked.contains("\(folder)/\($0)") }
+      let hasTest = tracked.contains { $0.hasPrefix("\(folder)/Tests/") }
+      #expect(hasAll && hasTest, "\(folder)")
     }
   }
 }

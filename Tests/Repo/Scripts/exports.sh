@@ -9,7 +9,7 @@ libraries=("$folder"/lib*.so)
 
 failed=0
 for library in "${libraries[@]}"; do
-  symbols=$(nm --dynamic --defined-only "$library" | awk '{ print $NF }' | sort)
+  symbols=$(nm --dynamic --defined-only --extern-only "$library" | awk '{ print $NF }' | sort)
   if [[ $symbols != gantry_plugin_entry ]]; then
     echo "error: $library exports: ${symbols//$'\n'/ }" >&2
     echo "help: link it with -Wl,--version-script=SDK/C/plugin.map" >&2

@@ -15,7 +15,8 @@ typedef struct gantry_chain_host {
   uint32_t reserved;
 
   /// Notes a key and a value on the current hop of input `cause`: "rule" = "cross up".
-  /// Kept for chains that are traced or order; otherwise it costs one test.
+  /// Kept for chains that are traced or order; otherwise it costs a copy, and a later note of the
+  /// same node takes its place.
   ///
   /// Thread:  [lane]
   /// Memory:  both texts are copied; at most 64 and 256 bytes

@@ -40,8 +40,8 @@ typedef struct gantry_state {
 
   /// Takes over a saved state, of this version or an older one. Any bytes may come.
   ///
-  /// Thread:  [control]
-  /// State:   configured, before start
+  /// Thread:  [control], or [lane] for a state up to 64 KB that is handed over at a flip
+  /// State:   configured or running, before the first event
   /// Memory:  `bytes` is valid until return
   /// Errors:  GANTRY_INVALID for damaged bytes, GANTRY_UNSUPPORTED for an unknown version or for a
   ///          state made with parameters that do not fit; the instance is then destroyed
