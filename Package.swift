@@ -12,7 +12,6 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
@@ -35,7 +34,7 @@ let package = Package(
     hostModule("Runtime", ["Base", "Graph", "Journal", "Trace"], system: ["CGantry", "CLinux"], settings: Settings.lane),
     hostModule(
       "CLI", ["Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"],
-      [.product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log")]),
+      [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
     executable("gantry", ["CLI"]),
     executable("gantry-chain", ["Base", "ChainStore", "Trace"], [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
@@ -59,12 +58,12 @@ let package = Package(
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
     hostTests("Base"),
     hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain"]),
-    hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], with: ["gantry", "PluginHarness"]),
+    hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], with: ["gantry", "BrokenPlugins", "PluginHarness"]),
     hostTests("Graph", ["Manifest"]),
     hostTests("Journal", with: ["journal-tool"]),
     hostTests("Loader", with: [.product(name: "Crypto", package: "swift-crypto")]),
     hostTests("Manifest"),
-    hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"], with: ["CGantry", "CLinux", "PluginHarness"]),
+    hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"], with: ["BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
     hostTests("Trace"),
     .testTarget(name: "ContractTests", dependencies: ["BrokenPlugins", "CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
     .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", exclude: ["Scripts"], swiftSettings: Settings.strict),

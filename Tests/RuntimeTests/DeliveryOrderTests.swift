@@ -1,3 +1,4 @@
+import BrokenPlugins
 import CGantry
 import GantryBase
 @testable import GantryRuntime
@@ -47,7 +48,7 @@ struct DeliveryOrderTests {
     #expect(steps(outcome, "t.out") == expected)
   }
 
-  @Test func `within a chain nodes run in topological order, ties in the order of the file`() throws {
+  @Test func `of the nodes that wait for nothing the first in the file runs next`() throws {
     let outcome = try Bench.run(
       Bench.yaml(
         """
@@ -57,7 +58,7 @@ struct DeliveryOrderTests {
         left: { plugin: trail-single, from: s, params: { log: 1 } }
         alone: { plugin: trail-single, from: s, params: { log: 1 } }
         """))
-    #expect(outcome.log.map(\.node) == (0..<40).flatMap { _ in ["right", "left", "alone", "last", "last"] })
+    #expect(outcome.log.map(\.node) == (0..<40).flatMap { _ in ["right", "left", "last", "last", "alone"] })
   }
 
   @Test func `feedback runs first-in first-out after the forward pass of its chain`() throws {
@@ -113,7 +114,7 @@ struct DeliveryOrderTests {
     #expect(tooMany.diagnostics.first?.text == "one chain caused more than 64 feedback events, the last from e")
     #expect(try run(depth: 9, more: "feedback_max: 10").diagnostics.isEmpty)
     #expect(try run(depth: 10, more: "feedback_max: 10").codes == ["runtime.feedback-limit"])
-    #expect(try run(depth: 5000, more: "feedback_max: 5001").rows("e.out").count == 50_010)
+    #expect(try run(depth: 4000, more: "feedback_max: 4096").rows("e.out").count == 40_010)
   }
 
   /// Whatever the graph, a market order is filled at the quote of the chain that caused it or a

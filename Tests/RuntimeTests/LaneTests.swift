@@ -1,3 +1,4 @@
+import BrokenPlugins
 import CGantry
 import GantryBase
 @testable import GantryRuntime

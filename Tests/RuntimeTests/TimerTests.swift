@@ -1,3 +1,4 @@
+import BrokenPlugins
 import CGantry
 import GantryBase
 @testable import GantryRuntime
@@ -35,11 +36,11 @@ struct TimerTests {
   @Test func `a timer's chain has an origin and a number of its own, and its due time as now`() throws {
     let outcome = try run("delay: 25", more: "t: { plugin: trail-single, from: a }")
     let fired = outcome.ticks("a.out").filter { $0.bid != 0 }
-    #expect(fired.count == 198)
+    #expect(fired.count == 197)
     #expect(fired.allSatisfy { $0.header.event_ns == Int64($0.ask) && $0.header.receive_ns == Int64($0.ask) && $0.bid_size == $0.ask })
-    #expect(fired.map(\.header.chain) == (1...198).map { UInt64($0) })
+    #expect(fired.map(\.header.chain) == (1...197).map { UInt64($0) })
     #expect(Set(fired.map(\.header.origin)) == [2])
-    #expect(outcome.rows("t.out").count == 398)
+    #expect(outcome.rows("t.out").count == 397)
   }
 
   @Test func `timers of one time fire in the order they were set`() throws {
@@ -74,7 +75,7 @@ struct TimerTests {
 
   @Test func `timers of several nodes interleave by time`() throws {
     let outcome = try run("delay: 33", more: "b: { plugin: alarm, from: [s, a], params: { delay: 17, every: 3 } }")
-    let fired = outcome.sequence.filter { $0.row.tick.bid != 0 }.map(\.row.header.receive_ns)
+    let fired = outcome.sequence.filter { $0.port != "s.ticks" && $0.row.tick.bid != 0 }.map(\.row.header.receive_ns)
     #expect(fired == fired.sorted())
     let all = outcome.sequence.filter { $0.port != "s.ticks" }.map(\.row.header.receive_ns)
     #expect(all == all.sorted())

@@ -1,6 +1,8 @@
+import BrokenPlugins
 import GantryBase
 import Glibc
 import PluginHarness
+import Synchronization
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
@@ -43,38 +45,49 @@ struct Gantry {
 /// A started child: its pipes, and its end.
 final class GantryChild {
   let pid: pid_t
-  private var ends: [Int32] = [-1, -1]
+  private var ends: [Int32]
 
   init(_ arguments: [String], folder: String?, environment: [String: String]?, closesOut: Bool) throws {
+    // The shell enters the folder and becomes the executable.
+    let script = "cd \"$1\" && shift && exec \"$@\""
+    let line = folder.map { ["/bin/sh", "-c", script, "sh", $0, Gantry.executable] } ?? [Gantry.executable]
+    var words = (line + arguments).map { strdup($0) } + [nil]
+    var variables = environment.map { $0.map { strdup("\($0.key)=\($0.value)") } + [nil] }
+    defer {
+      for word in words { free(word) }
+      for variable in variables ?? [] { free(variable) }
+    }
+    // One at a time: no other child inherits the ends that this one's pipes are read to.
+    (pid, ends) = try GantryChild.starting.withLock { _ in
+      try GantryChild.start(line[0], &words, &variables, closesOut: closesOut)
+    }
+  }
+
+  private static let starting = Mutex(())
+
+  private static func start(
+    _ path: String, _ words: inout [UnsafeMutablePointer<CChar>?], _ variables: inout [UnsafeMutablePointer<CChar>?]?, closesOut: Bool
+  ) throws -> (pid_t, [Int32]) {
     var out: [Int32] = [0, 0]
     var error: [Int32] = [0, 0]
-    pipe2(&out, O_CLOEXEC)
-    pipe2(&error, O_CLOEXEC)
+    pipe(&out)
+    pipe(&error)
+    for end in out + error { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, out[1], 1)
     posix_spawn_file_actions_adddup2(&actions, error[1], 2)
-    if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder) }
-    var words = ([Gantry.executable] + arguments).map { strdup($0) } + [nil]
-    var variables = environment.map { $0.map { strdup("\($0.key)=\($0.value)") } + [nil] }
-    defer {
-      for word in words { free(word) }
-      for variable in variables ?? [] { free(variable) }
-    }
     // A pipe that nobody reads, from the first byte on.
     if closesOut { close(out[0]) }
     var child: pid_t = 0
     let failed =
-      variables == nil
-      ? posix_spawn(&child, Gantry.executable, &actions, nil, &words, environ)
-      : posix_spawn(&child, Gantry.executable, &actions, nil, &words, &variables!)
+      variables == nil ? posix_spawn(&child, path, &actions, nil, &words, environ) : posix_spawn(&child, path, &actions, nil, &words, &variables!)
     close(out[1])
     close(error[1])
-    guard failed == 0 else { throw Trouble(text: "cannot start \(Gantry.executable): \(String(cString: strerror(failed)))") }
-    pid = child
-    ends = [closesOut ? -1 : out[0], error[0]]
+    guard failed == 0 else { throw Trouble(text: "cannot start \(path): \(String(cString: strerror(failed)))") }
+    return (child, [closesOut ? -1 : out[0], error[0]])
   }
 
   /// Reads both pipes to their ends and waits. `onError` is given each line of standard error.

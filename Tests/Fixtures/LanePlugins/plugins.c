@@ -236,7 +236,7 @@ static gantry_status decider_batch(gantry_instance *s, const gantry_batch *batch
 static const gantry_plugin decider = {
   PLUGIN(GANTRY_KIND_DECISION, "decider", decider_inputs, decider_outputs, decider_params), .on_batch = decider_batch};
 
-// MARK: guard: a risk node that hands orders on, and fails on ticks where told to
+// MARK: guard: a risk node that hands orders on, and fails where told to
 
 static const gantry_port guard_inputs[] = {
   PORT(GANTRY_ORDER, "orders", GANTRY_PORT_MANY), PORT(GANTRY_TICK, "ticks", GANTRY_PORT_OPTIONAL)};
@@ -246,12 +246,12 @@ static const gantry_param guard_params[] = {WHOLE("fail_from", "0"), WHOLE("fail
 static gantry_status guard_batch(gantry_instance *s, const gantry_batch *batch, gantry_outputs *outs) {
   for (uint32_t i = 0; i < batch->count; i++) {
     const gantry_order *in = (const gantry_order *)gantry_event(batch, i);
-    if (batch->port == 1) {
-      int64_t chain = (int64_t)in->header.chain;
-      if (chain < s->param[0] || chain >= s->param[1]) continue;
+    int64_t chain = (int64_t)in->header.chain;
+    if (chain >= s->param[0] && chain < s->param[1]) {
       outs->consumed = i;
       return s->host->fail(s->node, GANTRY_BUG, 0, text("the guard is ill"));
     }
+    if (batch->port == 1) continue;
     gantry_order *row = gantry_reserve(outs, 0, i);
     if (row == NULL) return GANTRY_FULL;
     memcpy((char *)row + sizeof(gantry_header), (const char *)in + sizeof(gantry_header), sizeof *row - sizeof(gantry_header));

@@ -1,3 +1,4 @@
+import BrokenPlugins
 import GantryBase
 import GantryGraph
 import GantryLoader

@@ -1,4 +1,6 @@
+import BrokenPlugins
 import GantryBase
+import GantryGraph
 import GantryJournal
 @testable import GantryRuntime
 import Glibc

@@ -60,7 +60,7 @@ struct RandomGraph {
     for lane in options.lanes { addTail(lane) }
   }
 
-  var yaml: String { Bench.yaml(lines.joined(separator: "\n"), more: "feedback_max: 100000") }
+  var yaml: String { Bench.yaml(lines.joined(separator: "\n"), more: "feedback_max: 4096") }
   /// The same graph with all of it on one lane.
   var yamlOnOneLane: String { yaml.replacing(/, lane: \w+/, with: "").replacing(/, queue: \{[^}]*\}/, with: "") }
 

@@ -31,9 +31,9 @@ public enum Fixture {
     return path
   }
 
-  /// Compiles a C plugin into `libbroken.so` in a folder of its own.
-  public static func compile(_ source: String, flags: String = "") throws -> String {
-    let path = try temporaryFolder() + "/libbroken.so"
+  /// Compiles a C plugin into a folder of its own.
+  public static func compile(_ source: String, as file: String = "libbroken.so", flags: String = "") throws -> String {
+    let path = try temporaryFolder() + "/" + file
     let command = "cc -shared -fPIC -std=c11 -O0 -D_GNU_SOURCE -fvisibility=hidden -I'\(root)/SDK/C/include' -o '\(path)' '\(source)' \(flags)"
     guard Glibc.system(command) == 0 else { throw FixtureError("cannot compile \(source)") }
     return path
