@@ -46,6 +46,7 @@ final class GraphSession {
     var loaded: [String: LoadedPlugin] = [:]
     var generations: [String: Generation] = [:]
     var diagnostics: [Diagnostic] = []
+    var exitCode = ExitCode.badInput
     let result = GraphBuilder.build(
       file: file, bytes: bytes,
       catalog: { id, _ in
@@ -65,6 +66,7 @@ final class GraphSession {
           return .found(plugin.description)
         } catch let error as GantryError {
           diagnostics += error.diagnostics.dropFirst()
+          if error.exitCode == .notAllowed { exitCode = .notAllowed }
           return .refused(error.diagnostics[0])
         } catch {
           return .refused(Diagnostic(.error, "loader.unreadable", "\(path): \(error)"))
@@ -72,7 +74,7 @@ final class GraphSession {
       }, options: options)
     diagnostics = result.diagnostics + diagnostics
     guard let graph = result.graph, !diagnostics.contains(where: { $0.severity == .error }) else {
-      throw GantryError(diagnostics, .badInput)
+      throw GantryError(diagnostics, exitCode)
     }
     self.graph = graph
     warnings = diagnostics + notes

@@ -93,6 +93,13 @@ final class BlockRing: Sendable {
     return storage.blocks + Int(position) % BlockRing.blocks
   }
 
+  /// Waits a moment for the lane to give a block back.
+  func waitForRoom() {
+    let done = released.load(ordering: .acquiring)
+    guard published.load(ordering: .relaxed) &- done >= UInt32(BlockRing.blocks), !closed else { return }
+    wait(released, while: done, timeoutNs: 1_000_000)
+  }
+
   func publish() {
     published.wrappingAdd(1, ordering: .releasing)
     bell.ring()

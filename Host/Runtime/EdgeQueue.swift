@@ -91,22 +91,19 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     ChainKey(UnsafeRawPointer(backlog + backlogHead * slotBytes).assumingMemoryBound(to: gantry_header.self), sources: sources)
   }
 
-  /// Between two blocks: waits until no more than the queue's size waits here. With the replay clock
-  /// only for what the consumer can take, knowing that nothing older comes over another edge.
-  func settle(_ clock: Graph.ClockKind) {
-    guard policy.whenFull == .block else { return drain(waiting: false) }
-    drain(waiting: false)
-    while backlogCount > policy.size, !ring.closed, clock == .live || oldest < target { drain(waiting: true) }
+  /// Whether the producer is to wait for room before its next block: more waits here than the queue's
+  /// size. With the replay clock only for what the consumer can take, knowing that nothing older comes
+  /// over another edge.
+  func mustWait(_ clock: Graph.ClockKind) -> Bool {
+    guard policy.whenFull == .block, backlogCount > policy.size, !ring.closed else { return false }
+    return clock == .live || oldest < target
   }
 
+  /// Whether events still wait here for a consumer that takes them.
+  var isWaiting: Bool { backlogCount > 0 && !ring.closed }
+
   /// What is pushed from now on comes after all events.
-  func beginLast() {
-    advance(to: .last)
-    while backlogCount > 0, !ring.closed { drain(waiting: true) }
-    isLast = true
-  }
-  var hasBacklog: Bool { backlogCount > 0 }
-  var depth: Int { ring.depth + depthNow.load(ordering: .relaxed) }
+  func beginLast() { isLast = true }
 
   /// Offset and length of an event's text, for the types that have one.
   private func text(_ row: UnsafeRawPointer) -> (offset: UInt64, length: Int, field: Int)? {
@@ -143,12 +140,12 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
       if text.length > length { cutCount.wrappingAdd(1, ordering: .relaxed) }
       enqueue(row, text: UnsafeRawPointer(arena) + Int(text.offset), length: length)
     }
-    drain(waiting: false)
+    drain()
   }
 
   private func enqueue(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int) {
     while backlogCount == capacity {
-      drain(waiting: false)
+      drain()
       if backlogCount < capacity { break }
       switch policy.whenFull {
       case .block:
@@ -213,9 +210,9 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   }
 
   /// Moves waiting events into free blocks of the ring.
-  func drain(waiting: Bool) {
+  func drain() {
     while backlogCount > 0 {
-      guard let block = waiting ? ring.acquire() : ring.tryAcquire() else { return }
+      guard let block = ring.tryAcquire() else { return }
       let count = min(backlogCount, ring.rowCapacity)
       block.pointee.count = count
       block.pointee.port = 0
@@ -239,7 +236,6 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
       depthNow.store(backlogCount, ordering: .relaxed)
       ring.publish()
       publishWatermark()
-      if waiting { return }
     }
   }
 
@@ -261,14 +257,17 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     }
   }
 
-  /// The producing lane has ended: what waits goes out, then the end.
-  func finish() {
-    while backlogCount > 0, !ring.closed { drain(waiting: true) }
-    guard let block = ring.acquire() else { return }
+  /// The producing lane has ended: once all that waits has gone out, the end goes out. False as long
+  /// as there is no room for it.
+  func tryFinish() -> Bool {
+    drain()
+    if ring.closed { return true }
+    guard backlogCount == 0, let block = ring.tryAcquire() else { return false }
     block.pointee.count = 0
     block.pointee.port = 0
     block.pointee.arenaCount = 0
     block.pointee.status = GANTRY_END
     ring.publish()
+    return true
   }
 }

@@ -80,6 +80,7 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   struct QueueLink {
     var port: UnsafeMutablePointer<PortBuffer>
     var queue: Unmanaged<EdgeQueue>
+    var hasEnded = false
   }
 
   init(
@@ -188,7 +189,7 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
 
   func laneEnded(events: UInt64) {
     if let journal { keep(journal.append(kind: RecordKind.end.rawValue, sequence: nextSequence(), value: events)) }
-    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.finish() } }
+    finishQueues()
   }
 
   func forward(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int) {
@@ -201,16 +202,28 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     }
   }
 
+  private func finishQueues() {
+    while true {
+      var waiting = -1
+      for index in 0..<queueCount where !queues[index].hasEnded {
+        queues[index].hasEnded = queues[index].queue._withUnsafeGuaranteedRef { $0.tryFinish() }
+        if !queues[index].hasEnded { waiting = index }
+      }
+      guard waiting >= 0 else { return }
+      queues[waiting].queue._withUnsafeGuaranteedRef { $0.ring.waitForRoom() }
+    }
+  }
+
   /// Moves what waits for other lanes, where there is room now. Returns whether something still waits.
   @discardableResult
   func drainQueues() -> Bool {
     var waits = false
     for index in 0..<queueCount {
-      waits =
-        queues[index].queue._withUnsafeGuaranteedRef { queue in
-          queue.drain(waiting: false)
-          return queue.hasBacklog
-        } || waits
+      let stillWaits = queues[index].queue._withUnsafeGuaranteedRef { queue in
+        queue.drain()
+        return queue.isWaiting
+      }
+      waits = waits || stillWaits
     }
     return waits
   }
@@ -220,14 +233,37 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   @inline(__always)
   func advance(to key: @autoclosure () -> ChainKey, _ clock: Graph.ClockKind) {
     guard queueCount > 0 else { return }
-    let key = key()
-    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.advance(to: key) } }
-    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.settle(clock) } }
+    advanceAll(to: key())
+    goRound { queue in
+      queue.drain()
+      return !queue.mustWait(clock)
+    }
   }
 
-  /// What nodes emit from now on comes after their last event.
+  /// All events have been run: what nodes emit from now on comes after them.
   func beginLast() {
+    guard queueCount > 0 else { return }
+    advanceAll(to: .last)
+    goRound { queue in
+      queue.drain()
+      return !queue.isWaiting
+    }
     for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.beginLast() } }
+  }
+
+  private func advanceAll(to key: ChainKey) {
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.advance(to: key) } }
+  }
+
+  /// Goes from queue to queue until each is done. It never waits for one queue alone: the consumer of
+  /// that one may be waiting for what another still holds.
+  private func goRound(_ isDone: (EdgeQueue) -> Bool) {
+    while true {
+      var waiting = -1
+      for index in 0..<queueCount where !queues[index].queue._withUnsafeGuaranteedRef(isDone) { waiting = index }
+      guard waiting >= 0 else { return }
+      queues[waiting].queue._withUnsafeGuaranteedRef { $0.ring.waitForRoom() }
+    }
   }
 
   /// A line of the host's own about a node. Not on the path of an event that is handled well.

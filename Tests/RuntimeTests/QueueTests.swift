@@ -30,7 +30,7 @@ struct QueueTests {
         ticks.append(UnsafeRawPointer(block.pointee.rows + index * 64).load(as: gantry_tick.self))
       }
       queue.ring.release()
-      queue.drain(waiting: false)
+      queue.drain()
     }
     return ticks
   }
@@ -63,10 +63,13 @@ struct QueueTests {
     while number <= 20_000 {
       let count = min(Int.random(in: 1...300, using: &random), 20_001 - number)
       push(queue, (number..<(number + count)).map { tick($0) })
-      queue.settle(.live)
+      while queue.mustWait(.live) {
+        queue.ring.waitForRoom()
+        queue.drain()
+      }
       number += count
     }
-    queue.finish()
+    while !queue.tryFinish() { queue.ring.waitForRoom() }
     consumer.join()
     #expect(received.withLock { $0 } == (1...20_000).map(Double.init))
     #expect(queue.dropped == 0)
@@ -105,7 +108,7 @@ struct QueueTests {
     let queue = queue(2, .block)
     queue.ring.close()
     for number in 1...100 { push(queue, [tick(number)]) }
-    queue.finish()
+    #expect(queue.tryFinish())
     #expect(queue.dropped > 0)
   }
 
