@@ -1,10 +1,19 @@
 import CGantry
 import Glibc
+import Synchronization
 
 /// Finds and opens built plugins beside the running test executable. Each file is opened once a
 /// process and stays open.
 enum PluginFile {
+  /// The entry is called once at a time, as by a host's one control thread; tests run beside each other.
+  private static let turn = Mutex(())
+
   static func plugin(_ id: String, file: String? = nil) throws -> UnsafePointer<gantry_plugin> {
+    let address = try turn.withLock { _ in UInt(bitPattern: try opened(id, file: file)) }
+    return UnsafePointer(bitPattern: address)!
+  }
+
+  private static func opened(_ id: String, file: String?) throws -> UnsafePointer<gantry_plugin> {
     let path = file ?? folder + "/lib\(id).so"
     guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
       throw HarnessError("cannot open \(path): \(String(cString: dlerror()))")
