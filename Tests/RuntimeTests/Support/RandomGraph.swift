@@ -61,7 +61,6 @@ struct RandomGraph {
   }
 
   var yaml: String { Bench.yaml(lines.joined(separator: "\n"), more: "feedback_max: 4096") }
-  /// The same graph with all of it on one lane.
 
   /// A lane of its own: one node that takes from the first lane, and up to two behind it.
   private mutating func addTail(_ lane: String) {
