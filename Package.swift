@@ -65,7 +65,8 @@ let package = Package(
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"], with: ["BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
     hostTests("Trace"),
-    .testTarget(name: "ContractTests", dependencies: ["BrokenPlugins", "CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
+    .testTarget(
+      name: "ContractTests", dependencies: ["BrokenPlugins", "CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
     .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", exclude: ["Scripts"], swiftSettings: Settings.strict),
     .testTarget(name: "SDKTests", dependencies: ["GantrySDKFull"], path: "Tests/SDKTests", swiftSettings: Settings.strict),
   ]

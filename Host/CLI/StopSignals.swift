@@ -19,19 +19,21 @@ final class StopSignals: Sendable {
     pthread_sigmask(SIG_BLOCK, &set, nil)
     var thread = pthread_t()
     let argument = Unmanaged.passRetained(self).toOpaque()
-    pthread_create(&thread, nil, { argument in
-      let signals = Unmanaged<StopSignals>.fromOpaque(argument!).takeUnretainedValue()
-      var set = sigset_t()
-      sigemptyset(&set)
-      sigaddset(&set, SIGINT)
-      sigaddset(&set, SIGTERM)
-      while true {
-        var number: Int32 = 0
-        guard sigwait(&set, &number) == 0 else { continue }
-        if signals.count.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(1) }
-        signals.action.withLock { $0 }?()
-      }
-    }, argument)
+    pthread_create(
+      &thread, nil,
+      { argument in
+        let signals = Unmanaged<StopSignals>.fromOpaque(argument!).takeUnretainedValue()
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGINT)
+        sigaddset(&set, SIGTERM)
+        while true {
+          var number: Int32 = 0
+          guard sigwait(&set, &number) == 0 else { continue }
+          if signals.count.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(1) }
+          signals.action.withLock { $0 }?()
+        }
+      }, argument)
     pthread_detach(thread)
   }
 

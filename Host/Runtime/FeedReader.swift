@@ -87,7 +87,8 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   }
 
   private func say(_ status: gantry_status, _ pauseNs: Int64) {
-    let reason = setup.context.pointee.failLength > 0
+    let reason =
+      setup.context.pointee.failLength > 0
       ? String(decoding: UnsafeBufferPointer(start: setup.context.pointee.failText, count: setup.context.pointee.failLength), as: UTF8.self)
       : "PLUGIN gave no reason"
     var text = "the feed failed: \(reason) (\(statusName(status))); again in \(pauseNs / 1_000_000_000) s"

@@ -180,8 +180,7 @@ struct RowReader {
     guard let layout = lean.layout(fields: fields) else {
       throw Failure.invalid("\(file.text):\(parser.line + 1): a line of \(fields) fields is none of LEAN's for \(piece.name); for other files use format: csv")
     }
-    if let wanted = settings.events, (wanted == .bars) != (layout.kind == .bars || layout.kind == .quoteBars) || (wanted == .trades) != (layout.kind == .trades)
-    {
+    if let wanted = settings.events, (wanted == .bars) != (layout.kind == .bars || layout.kind == .quoteBars) || (wanted == .trades) != (layout.kind == .trades) {
       throw Failure.invalid("\(file.text) does not hold what the parameter events asks for; leave it out, or choose other files")
     }
     parser.barNs = lean.barNs
