@@ -85,6 +85,8 @@ struct Child {
   private let name: String
 
   init(_ program: String, _ arguments: [String], environment: [String] = []) throws(BenchmarkError) {
+    // A journal is never overwritten: what an earlier round left is removed.
+    if let option = arguments.firstIndex(of: "--run-folder"), option + 1 < arguments.count { removeFolder(arguments[option + 1]) }
     name = ([program] + arguments).joined(separator: " ")
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
