@@ -55,8 +55,9 @@ for name in "${targets[@]}"; do
       target manifest Tests/Fuzz/manifest.swift "$out"/objects/{GantryBase,GantryManifest,GantryGraph}.o "$out"/objects/clinux_*.o -lyaml
       ;;
     journal)
+      module Crypto Tests/Fuzz/Support/Crypto.swift
       module GantryJournal Host/Journal/*.swift
-      target journal Tests/Fuzz/journal.swift "$out"/objects/{GantryBase,GantryJournal}.o "$out"/objects/clinux_*.o -llz4
+      target journal Tests/Fuzz/journal.swift "$out"/objects/{Crypto,GantryBase,GantryJournal}.o "$out"/objects/clinux_*.o -llz4
       ;;
     csv)
       module GantrySDK SDK/Swift/GantrySDK/*.swift
