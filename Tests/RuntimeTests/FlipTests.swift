@@ -14,7 +14,7 @@ import Testing
     instruments:
       EURUSD: { tick: 0.00001, lot: 1, base: EUR, quote: USD }
     nodes:
-      ticks: { plugin: synthetic, params: { count: 150000, seed: 7, instruments: [EURUSD] } }
+      ticks: { plugin: synthetic, params: { count: 600000, seed: 7, instruments: [EURUSD] } }
       features: { plugin: indicators, from: ticks, params: { columns: [ema_10, ema_20] } }
       model: { plugin: linear, from: features, params: { artifact: ema_cross.json } }
       decide: { plugin: threshold, from: [model, broker.executions~], params: { quantity: 1000 } }
@@ -33,7 +33,7 @@ import Testing
     var pauses: [UInt64] = []
     let nodes = ["features", "model", "decide", "risk", "broker"]
     var state = RandomState(seed: 20_260_101)
-    while run.eventCount < 140_000 {
+    while run.eventCount < 590_000 {
       let name = nodes[Int(state.next() % UInt64(nodes.count))]
       do throws(GantryError) {
         pauses.append(try run.flip(node: name, to: kit.code(named: name)).pauseNs)
@@ -45,7 +45,7 @@ import Testing
     }
     run.wait()
     let summary = try run.finish()
-    #expect(flips > 0, "no flip fitted into the run")
+    #expect(flips > 50, "only \(flips) flips fitted into the run")
     #expect(summary.orderHash == still.orderHash)
     #expect(summary.netProfit == still.netProfit)
     #expect(summary.events == still.events)
@@ -58,7 +58,7 @@ import Testing
     #expect(throws: GantryError.self) { try run.flip(node: "features", to: kit.code(named: "decide")) }
     run.wait()
     let summary = try run.finish()
-    #expect(summary.events == 150_000)
+    #expect(summary.events == 600_000)
   }
 }
 

@@ -9,6 +9,20 @@ import Testing
 /// Graphs that are spread over several lanes.
 @Suite(.enabled(if: Fixture.hasCompiler, "no C compiler"))
 struct LaneTests {
+  /// The promise that is not kept yet: a chain that reaches a lane over several edges runs edge by edge.
+  @Test(.disabled("known fault: edges that carry the same chain may be joined in the order of arrival"), arguments: Seeded.seeds(8))
+  func `lanes change nothing under the replay clock`(seed: UInt64) throws {
+    var options = RandomGraph.Options()
+    options.lanes = ["b", "c"]
+    options.timers = false
+    let graph = RandomGraph(seed: seed, options)
+    let one = try Bench.run(graph.yamlOnOneLane)
+    let many = try Bench.run(graph.yaml)
+    #expect(!many.hung, "seed \(seed)\n\(graph.yaml)")
+    #expect(many.difference(from: one) == nil, "seed \(seed)\n\(graph.yaml)")
+    #expect(many.counts == one.counts, "seed \(seed)\n\(graph.yaml)")
+  }
+
   @Test(arguments: Seeded.seeds(8))
   func `a graph on several lanes gives the same in every run under the replay clock`(seed: UInt64) throws {
     var options = RandomGraph.Options()

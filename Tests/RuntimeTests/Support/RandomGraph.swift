@@ -61,6 +61,8 @@ struct RandomGraph {
   }
 
   var yaml: String { Bench.yaml(lines.joined(separator: "\n"), more: "feedback_max: 4096") }
+  /// The same graph with all of it on one lane.
+  var yamlOnOneLane: String { yaml.replacing(/, lane: \w+/, with: "").replacing(/, queue: \{[^}]*\}/, with: "") }
 
   /// A lane of its own: one node that takes from the first lane, and up to two behind it.
   private mutating func addTail(_ lane: String) {
