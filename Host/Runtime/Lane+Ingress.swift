@@ -1,0 +1,145 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+
+/// What the lane runs next: the streams of blocks that come into it, in the order of their chains.
+extension Lane {
+  var allEnded: Bool {
+    for index in 0..<ingressCount where !ingresses[index].hasEnded { return false }
+    return true
+  }
+
+  /// A stop: no more is taken from sources. True when nothing comes from other lanes either.
+  func endSources() -> Bool {
+    if isInCycle { return true }
+    var isEnd = true
+    for index in 0..<ingressCount {
+      if ingresses[index].queue == nil {
+        ingresses[index].hasEnded = true
+        ingresses[index].block = nil
+      } else if !ingresses[index].hasEnded {
+        isEnd = false
+      }
+    }
+    return isEnd
+  }
+
+  func idle(since seen: UInt32) {
+    // A consumer that has made room does not ring this lane's bell.
+    var timeout: Int64 = recorder.drainQueues() ? 1_000_000 : 50_000_000
+    if clock == .live, !isScripted, timers.pointee.nextDueNs != Int64.max {
+      let wall = clinux_wall_ns()
+      if timers.pointee.nextDueNs <= wall { return fireTimers(upTo: wall) }
+      timeout = min(timeout, timers.pointee.nextDueNs - wall)
+    }
+    bell.wait(since: seen, timeoutNs: timeout)
+  }
+
+  /// Takes blocks that have arrived and picks what runs next: the ingress with the earliest chain,
+  /// ties in file order, and as many of its events as come before any other ingress's first.
+  /// With the replay clock nothing is picked before every open ingress has shown its next event or
+  /// has said that it has none before.
+  func choose() -> (ingress: UnsafeMutablePointer<Ingress>, count: Int)? {
+    var best = -1
+    var bestKey = ChainKey.last
+    var limit = ChainKey.last
+    var limitIsEarlier = false
+    var watermark = ChainKey.last
+    var isOpen = false
+    for index in 0..<ingressCount {
+      let ingress = ingresses + index
+      if ingress.pointee.block == nil {
+        // Read before the ring is looked at.
+        let low = clock == .replay ? ingress.pointee.queue?._withUnsafeGuaranteedRef { $0.watermark } : nil
+        if !fetch(ingress) {
+          if !ingress.pointee.hasEnded, clock == .replay {
+            guard let low else { return nil }
+            watermark = min(watermark, low)
+            isOpen = true
+          }
+          continue
+        }
+      }
+      let head = key(ingress, ingress.pointee.offset)
+      if best < 0 || head < bestKey {
+        if best >= 0 {
+          limit = bestKey
+          limitIsEarlier = true
+        }
+        best = index
+        bestKey = head
+      } else if head < limit {
+        limit = head
+        limitIsEarlier = false
+      }
+    }
+    guard best >= 0, !isOpen || bestKey < watermark else { return nil }
+    let ingress = ingresses + best
+    if isOpen, watermark < limit {
+      limit = watermark
+      limitIsEarlier = true
+    }
+    let available = ingress.pointee.block!.pointee.count - ingress.pointee.offset
+    guard limit != .last else { return (ingress, available) }
+    // The limit's ingress stands before this one in file order exactly when limitIsEarlier: then
+    // it wins ties.
+    var count = 1
+    while count < available {
+      let next = key(ingress, ingress.pointee.offset + count)
+      if next > limit || (next == limit && limitIsEarlier) { break }
+      count += 1
+    }
+    return (ingress, count)
+  }
+
+  /// Looks for the ingress's next block. False when there is none now.
+  private func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
+    guard !ingress.pointee.hasEnded else { return false }
+    return ingress.pointee.ring._withUnsafeGuaranteedRef { ring in
+      while !isFailed, let block = ring.front() {
+        if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
+          ingress.pointee.status = block.pointee.status
+        }
+        if block.pointee.isTimer {
+          fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
+          ring.release()
+          continue
+        }
+        guard block.pointee.count > 0 else {
+          endIfLast(ingress, block)
+          ring.release()
+          return false
+        }
+        ingress.pointee.block = block
+        ingress.pointee.offset = 0
+        return true
+      }
+      return false
+    }
+  }
+
+  func endIfLast(_ ingress: UnsafeMutablePointer<Ingress>, _ block: UnsafeMutablePointer<BlockRing.Block>) {
+    guard block.pointee.status != GANTRY_OK else { return }
+    ingress.pointee.hasEnded = true
+    if block.pointee.status < 0 {
+      if let context = ingress.pointee.context { sourceFailed(context, block.pointee.status) } else { isFailed = true }
+    }
+  }
+
+  @inline(__always)
+  private func key(_ ingress: UnsafeMutablePointer<Ingress>, _ row: Int) -> ChainKey {
+    let block = ingress.pointee.block.unsafelyUnwrapped
+    if block.pointee.isLast { return .last }
+    let stride = ingress.pointee.ports[block.pointee.port].buffer.pointee.stride
+    return ChainKey(
+      UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self), sources: sources)
+  }
+
+  /// Nothing this lane will emit is before this: the block's first chain, or a timer's before it.
+  func nextKey(_ header: UnsafePointer<gantry_header>) -> ChainKey {
+    let key = ChainKey(header, sources: sources)
+    guard timers.pointee.nextDueNs <= key.ns else { return key }
+    return ChainKey(ns: max(timers.pointee.nextDueNs, lastChainNs), place: 0)
+  }
+}
