@@ -69,7 +69,7 @@ extension Lane {
     while start < end {
       let row = source.pointee.rows + start &* stride
       var length = end - start
-      if node.pointee.breaker.state != .closed {
+      if node.pointee.watch.contains(.troubled), node.pointee.breaker.state != .closed {
         guard admitsOne(node, row, ordinal: source.pointee.ordinals[start]) else {
           start += 1
           continue
@@ -92,7 +92,7 @@ extension Lane {
       node.pointee.statistics.pointee.events &+= UInt64(consumed)
       publish(node, row, stride, ordinals: source.pointee.ordinals + start, count: length, consumed: consumed)
       if isFailed { return }
-      if consumed > 0, node.pointee.breaker.consecutiveFailures != 0 { succeeded(node) }
+      if consumed > 0, node.pointee.watch.contains(.troubled) { succeeded(node) }
       start += consumed
       if hasFailed {
         node.pointee.statistics.pointee.events &+= 1

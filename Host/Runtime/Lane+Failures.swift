@@ -44,6 +44,7 @@ extension Lane {
 
   /// An event was handled: a row of failures ends, and a half-open breaker closes.
   func succeeded(_ node: UnsafeMutablePointer<LaneNode>) {
+    node.pointee.watch.remove(.troubled)
     if node.pointee.breaker.succeeded() {
       gate.riskIsClosed(node: node.pointee.index, false)
       recorder.decision(.breakerClosed, node: node.pointee.index, value: 0)
@@ -57,7 +58,8 @@ extension Lane {
     let header = UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self)
     node.pointee.statistics.pointee.errors &+= 1
     let reason = reasonText(node.pointee.context, status)
-    let first = node.pointee.breaker.consecutiveFailures == 0
+    let first = !node.pointee.watch.contains(.troubled)
+    node.pointee.watch.insert(.troubled)
     if node.pointee.breaker.failed(header.pointee.receive_ns) {
       gate.riskIsClosed(node: node.pointee.index, true)
       recorder.decision(.breakerOpened, node: node.pointee.index, value: node.pointee.breaker.retryAtNs)

@@ -63,7 +63,7 @@ extension Lane {
       endedBadly(node, cause, status)
     } else {
       publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
-      if node.pointee.breaker.consecutiveFailures != 0 { succeeded(node) }
+      if node.pointee.watch.contains(.troubled) { succeeded(node) }
     }
     if pendingRows != 0, !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
   }

@@ -336,8 +336,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let source = input.pointee.source
     let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
     input.pointee.cursor &+= 1
-    let isTroubled = node.pointee.breaker.consecutiveFailures != 0
-    if isTroubled, !admitsOne(node, row, ordinal: ordinal) { return }
+    let watch = node.pointee.watch
+    if watch.contains(.troubled), !admitsOne(node, row, ordinal: ordinal) { return }
     let batch = input.pointee.batch
     batch.pointee.base = UnsafePointer(row)
     if input.pointee.hasArena { lendArena(batch, source) }
@@ -349,7 +349,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       endedBadly(node, row, status)
     } else {
       if outputs.pointee.committed != 0 { publish(node, row, source.pointee.stride, ordinals: nil, count: 1, consumed: 1) }
-      if isTroubled { succeeded(node) }
+      if watch.contains(.troubled) { succeeded(node) }
     }
   }
 

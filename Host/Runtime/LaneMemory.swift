@@ -79,12 +79,25 @@ typealias OnBatch =
     OpaquePointer?, UnsafePointer<gantry_batch>?, UnsafeMutablePointer<gantry_outputs>?
   ) -> gantry_status
 
+/// Why a delivery to a node is more than a call: one byte, so that a node with nothing about it costs
+/// one test. Written by the lane, at event boundaries.
+struct NodeWatch: OptionSet {
+  let rawValue: UInt8
+  /// Its last event failed, or its breaker is not closed.
+  static let troubled = NodeWatch(rawValue: 1)
+  /// Another instance is fed what this one gets.
+  static let followed = NodeWatch(rawValue: 2)
+  /// A share of its events goes to another instance.
+  static let canary = NodeWatch(rawValue: 4)
+}
+
 /// One node's counted instance, as the lane sees it.
 struct LaneNode {
   var onBatch: OnBatch?
   var instance: OpaquePointer?
   var outputs: UnsafeMutablePointer<gantry_outputs>
   var inputs: UnsafeMutablePointer<LaneInput>
+  var watch: NodeWatch = []
   var inputCount: Int
   var ports: UnsafeMutablePointer<PortBuffer>
   var portCount: Int
