@@ -21,7 +21,7 @@ public struct FlipResult: Sendable {
 }
 
 /// One flip on its way to the lane.
-final class FlipCommand: @unchecked Sendable {  // the lane's from `command.store` until `done` is set
+final class FlipCommand: LaneCommand, @unchecked Sendable {  // the lane's while it performs
   let slot: Int
   let candidate: Instance
   let oldState: UnsafePointer<gantry_state>?
@@ -31,7 +31,6 @@ final class FlipCommand: @unchecked Sendable {  // the lane's from `command.stor
   var used = 0
   var result = FlipResult(pauseNs: 0, stateBytes: 0, atEvent: 0)
   var status: gantry_status = GANTRY_OK
-  let done = Atomic<UInt32>(0)
 
   /// The largest state that is handed over on the lane.
   static let stateBytesMax = 64 << 10
@@ -44,21 +43,22 @@ final class FlipCommand: @unchecked Sendable {  // the lane's from `command.stor
     capacity = FlipCommand.stateBytesMax
     buffer = .allocate(capacity: capacity)
     buffer.initialize(repeating: 0, count: capacity)
+    super.init()
   }
 
   deinit { buffer.deallocate() }
+
+  override func perform(_ lane: Lane) -> Bool {
+    exchange(lane)
+    return true
+  }
 }
 
-extension Lane {
-  /// Performs what the control thread has asked for, between two blocks.
-  func performCommand() {
-    guard let pointer = UnsafeRawPointer(bitPattern: command.load(ordering: .acquiring)) else { return }
-    let flip = Unmanaged<FlipCommand>.fromOpaque(pointer).takeUnretainedValue()
-    let began = clinux_ticks()
-    let node = nodes + flip.slot
-    flip.status = handOver(node, flip)
-    if flip.status == GANTRY_OK {
-      let candidate = flip.candidate
+extension FlipCommand {
+  fileprivate func exchange(_ lane: Lane) {
+    let node = lane.nodes + slot
+    status = lane.handOver(node, self)
+    if status == GANTRY_OK {
       candidate.context.pointee.nextID = node.pointee.context.pointee.nextID
       candidate.context.pointee.random = node.pointee.context.pointee.random
       node.pointee.instance = candidate.raw
@@ -66,18 +66,16 @@ extension Lane {
       node.pointee.plugin = candidate.code.raw
       node.pointee.context = candidate.context
       node.pointee.generation = candidate.code.generation
-      recorder.decision(.flipped, node: node.pointee.index, value: Int64(candidate.code.generation))
+      lane.recorder.decision(.flipped, node: node.pointee.index, value: Int64(candidate.code.generation))
     }
-    flip.result.stateBytes = flip.used
-    flip.result.atEvent = eventCount
-    flip.result.pauseNs = trace.nanoseconds(clinux_ticks() &- began)
-    command.store(0, ordering: .releasing)
-    flip.done.store(1, ordering: .releasing)
-    wake(flip.done)
+    result.stateBytes = used
+    result.atEvent = lane.eventCount
   }
+}
 
+extension Lane {
   /// Saves the old instance's state and loads it into the candidate, in memory made beforehand.
-  private func handOver(_ node: UnsafeMutablePointer<LaneNode>, _ flip: FlipCommand) -> gantry_status {
+  fileprivate func handOver(_ node: UnsafeMutablePointer<LaneNode>, _ flip: FlipCommand) -> gantry_status {
     guard let old = flip.oldState, let new = flip.newState else { return GANTRY_OK }
     guard old.pointee.bound(node.pointee.instance) <= UInt64(flip.capacity) else { return GANTRY_FULL }
     var writer = gantry_state_writer()
@@ -124,16 +122,11 @@ extension Run {
     let flip = FlipCommand(
       slot: slot, candidate: candidate, oldState: old.capability("gantry.state/1", as: gantry_state.self),
       newState: candidate.capability("gantry.state/1", as: gantry_state.self))
-    lane.command.store(UInt(bitPattern: Unmanaged.passUnretained(flip).toOpaque()), ordering: .releasing)
-    lane.bell.ring()
-    while flip.done.load(ordering: .acquiring) == 0 {
-      if lane.hasEnded.load(ordering: .acquiring) {
-        lane.command.store(0, ordering: .relaxed)
-        candidate.destroy()
-        throw GantryError("swap.ended", "the run ended before \(name) could be swapped", exit: .failed)
-      }
-      GantryRuntime.wait(flip.done, while: 0, timeoutNs: 10_000_000)
+    guard lane.ask(flip) == .done else {
+      candidate.destroy()
+      throw GantryError("swap.ended", "the run ended before \(name) could be swapped", exit: .failed)
     }
+    flip.result.pauseNs = flip.pauseNs
     guard flip.status == GANTRY_OK else {
       candidate.destroy()
       throw GantryError("swap.state-refused", "the candidate for \(name) did not take the state (\(statusName(flip.status)))")

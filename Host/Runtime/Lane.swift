@@ -65,7 +65,9 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   let sources: UInt16
   /// Lanes that feed each other would wait for each other's end.
   let isInCycle: Bool
+  /// What another thread asks of the lane; see `ask`.
   let command = Atomic<UInt>(0)
+  let commandTurn = Mutex<Void>(())
   let cpuNs = Atomic<Int64>(0)
   let hasEnded = Atomic<Bool>(false)
 
