@@ -21,7 +21,7 @@ extension Lane {
     if consumed > 1 { return consumedTooMany(node, consumed, of: 1) }
     if status == GANTRY_OK || status == GANTRY_AGAIN {
       if consumed == 0 { return madeNoProgress(node, status) }
-      publish(node, row, 0, ordinals: nil, count: 1, consumed: 1)
+      if node.pointee.isSingle { publishOne(node, row) } else { publish(node, row, 0, ordinals: nil, count: 1, consumed: 1) }
       return succeeded(node)
     }
     discard(node)
@@ -69,6 +69,7 @@ extension Lane {
     } else if first {
       recorder.say(.warning, node: node.pointee.index, "failed on an event of chain \(header.pointee.chain): \(reason)")
     }
+    keepFailure(node, header)
     substitute(node, ordinal: ordinal)
     if node.pointee.onErrorHalts {
       let error = GantryError(
@@ -93,8 +94,9 @@ extension Lane {
         exit: .failed))
   }
 
-  func wroteBehind(_ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>) {
-    broke(node, "wrote behind the rows it had reserved on port \(port.pointee.port)", code: "runtime.wrote-behind")
+  func wroteBehind(_ port: UnsafeMutablePointer<PortBuffer>) {
+    guard let slot = (0..<nodeCount).first(where: { nodes[$0].index == port.pointee.node }) else { return }
+    broke(nodes + slot, "wrote behind the rows it had reserved on port \(port.pointee.port)", code: "runtime.wrote-behind")
   }
 
   func feedbackOverflow(_ entry: FeedbackEntry) {
@@ -193,7 +195,10 @@ extension Lane {
     output.pointee.cause = output.pointee.cause + 1
     output.pointee.capacity &-= 1
     node.pointee.statistics.pointee.outputs &+= 1
-    if node.pointee.isSingle { pendingRows += 1 }
-    if !port.pointee.uses.isEmpty { use(node, port, first, 1) }
+    if node.pointee.isSingle {
+      arrived(node, port, first, 1)
+    } else if !port.pointee.uses.isEmpty {
+      use(node, port, first, 1)
+    }
   }
 }

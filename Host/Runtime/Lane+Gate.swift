@@ -39,7 +39,7 @@ extension Lane {
       execution.pointee.reason = reason
       execution.pointee.account = order.pointee.account
       gantry_commit(outputs, UInt32(index))
-      publish(broker, UnsafeRawPointer(order).assumingMemoryBound(to: UInt8.self), 0, ordinals: nil, count: 1, consumed: 1)
+      publishOne(broker, UnsafeRawPointer(order).assumingMemoryBound(to: UInt8.self))
       return
     }
   }

@@ -24,14 +24,8 @@ extension Lane {
       let output = port.pointee.output
       let count = Int(output.pointee.count)
       guard count > 0 else { continue }
+      guard isSound(node, output) else { return }
       output.pointee.count = 0
-      guard count <= Int(output.pointee.capacity) else {
-        return broke(node, "committed \(count) rows where there was room for \(output.pointee.capacity)", code: "runtime.wrote-behind")
-      }
-      guard output.pointee.arena_count <= output.pointee.arena_capacity else {
-        return broke(
-          node, "claims \(output.pointee.arena_count) bytes of arena where there are \(output.pointee.arena_capacity)", code: "runtime.wrote-behind")
-      }
       let rowStride = port.pointee.stride
       var row = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped)
       let causes = output.pointee.cause.unsafelyUnwrapped
@@ -42,24 +36,16 @@ extension Lane {
       while kept < count {
         let cause = causes[kept]
         if cause < last || Int(cause) >= consumed {
-          guard cause >= last else {
-            return broke(node, "named cause \(cause) after cause \(last); causes never decrease", code: "runtime.cause-decreased")
-          }
-          if Int(cause) >= batchCount {
-            return broke(node, "named cause \(cause) in a batch of \(batchCount)", code: "runtime.cause-unknown")
-          }
+          if cause < last || Int(cause) >= batchCount { return namedWrongCause(node, cause, after: last, of: batchCount) }
           break
         }
         last = cause
-        stamp(
-          row.assumingMemoryBound(to: gantry_header.self),
-          from: UnsafeRawPointer(base + Int(truncatingIfNeeded: cause) &* stride).assumingMemoryBound(to: gantry_header.self))
+        stamp(row, from: base + Int(truncatingIfNeeded: cause) &* stride)
         if let ordinals { target[kept] = ordinals[Int(truncatingIfNeeded: cause)] } else { target[kept] = running }
         kept &+= 1
         row += rowStride
       }
       node.pointee.statistics.pointee.outputs &+= UInt64(kept)
-      if node.pointee.isSingle { pendingRows += kept }
       let first = port.pointee.published
       port.pointee.published = first + kept
       output.pointee.base = output.pointee.base + kept &* rowStride
@@ -69,15 +55,83 @@ extension Lane {
     }
   }
 
+  /// The same for a single node's call with one event, which caused all of its rows.
+  func publishOne(_ node: UnsafeMutablePointer<LaneNode>, _ cause: UnsafePointer<UInt8>) {
+    node.pointee.outputs.pointee.committed = 0
+    for index in 0..<node.pointee.portCount {
+      let port = node.pointee.ports + index
+      let output = port.pointee.output
+      let count = Int(output.pointee.count)
+      if count == 0 { continue }
+      guard isSound(node, output), count == 1 && output.pointee.cause[0] == 0 || areCaused(node, output, count) else { return }
+      output.pointee.count = 0
+      let stride = port.pointee.stride
+      let first = port.pointee.published
+      var row = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped)
+      for kept in 0..<count {
+        stamp(row, from: cause)
+        port.pointee.ordinals[first &+ kept] = ordinal
+        row += stride
+      }
+      port.pointee.published = first &+ count
+      output.pointee.base = row.assumingMemoryBound(to: UInt8.self)
+      output.pointee.cause += count
+      output.pointee.capacity &-= UInt32(truncatingIfNeeded: count)
+      node.pointee.statistics.pointee.outputs &+= UInt64(truncatingIfNeeded: count)
+      arrived(node, port, first, count)
+    }
+  }
+
+  /// Whether what a plugin says it wrote fits into what it was lent; otherwise the run ends.
   @inline(__always)
-  private func stamp(_ header: UnsafeMutablePointer<gantry_header>, from cause: UnsafePointer<gantry_header>) {
-    if header.pointee.event_ns == 0 { header.pointee.event_ns = cause.pointee.event_ns }
-    header.pointee.receive_ns = cause.pointee.receive_ns
-    header.pointee.chain = cause.pointee.chain
-    if header.pointee.instrument == 0 { header.pointee.instrument = cause.pointee.instrument }
-    header.pointee.origin = cause.pointee.origin
-    header.pointee.flags |= cause.pointee.flags
-    header.pointee.hop = cause.pointee.hop &+ 1
+  private func isSound(_ node: UnsafeMutablePointer<LaneNode>, _ output: UnsafeMutablePointer<gantry_output>) -> Bool {
+    if output.pointee.count <= output.pointee.capacity, output.pointee.arena_count <= output.pointee.arena_capacity { return true }
+    claimedTooMuch(node, output)
+    return false
+  }
+
+  private func claimedTooMuch(_ node: UnsafeMutablePointer<LaneNode>, _ output: UnsafeMutablePointer<gantry_output>) {
+    let what =
+      output.pointee.count > output.pointee.capacity
+      ? "committed \(output.pointee.count) rows where there was room for \(output.pointee.capacity)"
+      : "claims \(output.pointee.arena_count) bytes of arena where there are \(output.pointee.arena_capacity)"
+    broke(node, what, code: "runtime.wrote-behind")
+  }
+
+  /// Whether all rows name the only event there was; otherwise the run ends.
+  private func areCaused(_ node: UnsafeMutablePointer<LaneNode>, _ output: UnsafeMutablePointer<gantry_output>, _ count: Int) -> Bool {
+    for index in 0..<count where output.pointee.cause[index] != 0 {
+      namedWrongCause(node, output.pointee.cause[index], after: 0, of: 1)
+      return false
+    }
+    return true
+  }
+
+  private func namedWrongCause(_ node: UnsafeMutablePointer<LaneNode>, _ cause: UInt32, after last: UInt32, of batchCount: Int) {
+    if cause < last {
+      broke(node, "named cause \(cause) after cause \(last); causes never decrease", code: "runtime.cause-decreased")
+    } else {
+      broke(node, "named cause \(cause) in a batch of \(batchCount)", code: "runtime.cause-unknown")
+    }
+  }
+
+  /// Writes the host's part of a header. What the plugin left 0 is the cause's.
+  ///
+  /// The third and fourth word of a header are read and written as the pieces that plugin and host
+  /// have stored: a load that spans several fresh stores waits for all of them.
+  @inline(__always)
+  private func stamp(_ row: UnsafeMutableRawPointer, from cause: UnsafePointer<UInt8>) {
+    let from = UnsafeRawPointer(cause).assumingMemoryBound(to: gantry_header.self)
+    let header = row.assumingMemoryBound(to: gantry_header.self)
+    if header.pointee.event_ns == 0 { header.pointee.event_ns = from.pointee.event_ns }
+    header.pointee.receive_ns = from.pointee.receive_ns
+    header.pointee.chain = from.pointee.chain
+    // instrument 4, origin 2, flags 1, hop 1: one word, lowest byte first.
+    var word = UnsafeRawPointer(from).load(fromByteOffset: 24, as: UInt64.self) &+ 1 &<< 56
+    word |= UInt64(header.pointee.flags) &<< 48
+    let instrument = header.pointee.instrument
+    if instrument != 0 { word = word & ~0xFFFF_FFFF | UInt64(instrument) }
+    row.storeBytes(of: word, toByteOffset: 24, as: UInt64.self)
   }
 
   /// Rows that do more than wait for their readers.
@@ -85,6 +139,7 @@ extension Lane {
     _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ first: Int, _ count: Int
   ) {
     let uses = port.pointee.uses
+    if uses.contains(.order) { keepChain() }
     if uses.contains(.feedback) {
       for row in first..<(first + count) {
         guard feedbackTail < feedbackCapacity else { break }

@@ -54,6 +54,7 @@ extension Lane {
     timerHeader.pointee.chain = recorder.nextTimerChain()
     now[1] = -2 - Int64(bitPattern: timerHeader.pointee.chain)
     ordinal = UInt32.max
+    chainHeader = UnsafePointer(timerHeader)
   }
 
   /// Publishes what the node wrote without an input and carries that chain to its end.
@@ -62,10 +63,10 @@ extension Lane {
     if status != GANTRY_OK || node.pointee.outputs.pointee.consumed != 1 {
       endedBadly(node, cause, status)
     } else {
-      publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
+      publishOne(node, cause)
       if node.pointee.watch.contains(.troubled) { succeeded(node) }
     }
-    if pendingRows != 0, !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
+    if dirtyCount != 0 || trace.isOn, !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
   }
 
   /// After the last event: every node may flush, in topological order, and what that causes is
@@ -108,7 +109,7 @@ extension Lane {
     }
     for place in 0..<blockSlotCount where !isFailed { runBlockNode(nodes + Int(blockSlots[place])) }
     if let haltFailure { end(haltFailure) }
-    if !isFailed { finishChain(fromRank: 0, UnsafePointer(timerHeader), sampled: false) }
+    if !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
     for slot in 0..<nodeCount {
       let other = nodes + slot
       for index in 0..<other.pointee.inputCount { other.pointee.inputs[index].cursor = 0 }

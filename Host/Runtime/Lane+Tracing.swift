@@ -3,12 +3,12 @@ import GantryBase
 import GantryGraph
 import GantryTrace
 
-/// Hops that are timed one by one: chains that were sampled, and those kept from where they order or err.
+/// Hops that are timed one by one: of chains that were sampled, and of the others from where they order or err.
 extension Lane {
   /// A chain whose every hop is timed.
   func runChainTraced(_ header: UnsafePointer<gantry_header>) {
     trace.beginChain(header, node: -1)
-    finishChain(fromRank: 0, header, sampled: true)
+    finishChain(fromQuick: 0, header, sampled: true)
     trace.endChain()
   }
 
@@ -27,25 +27,42 @@ extension Lane {
     if written > 0 { traceOutputs(node, Int(written)) }
   }
 
-  /// A chain that nobody had sampled is kept after all: what came before is written down now, from
-  /// the rows that still stand in the ports. Those hops have no time of their own.
-  func traceEarlier(_ header: UnsafePointer<gantry_header>, upToRank rank: Int) {
-    guard ordinal != .max else { return }
-    for index in 0..<ingressCount {
-      for port in 0..<ingresses[index].portCount {
-        let buffer = ingresses[index].ports[port].buffer
-        guard Int(ordinal) < buffer.pointee.published else { continue }
-        trace.earlier(header, node: buffer.pointee.node, generation: 0, kind: .source)
-        trace.event(
-          buffer.pointee.rows + Int(ordinal) &* buffer.pointee.stride, stride: buffer.pointee.stride,
-          type: buffer.pointee.schema.pointee.type, isOutput: true)
-      }
-    }
-    for place in 0..<blockSlotCount { traceEarlierNode(nodes + Int(blockSlots[place]), header) }
-    for place in 0..<min(rank + 1, singleSlotCount) { traceEarlierNode(nodes + Int(singleSlots[place]), header) }
+  /// The running chain orders: it is timed from here on, whether it was sampled or not.
+  func keepChain() {
+    if !trace.isOn, trace.beginLate() { traceEarlier() }
   }
 
-  private func traceEarlierNode(_ node: UnsafeMutablePointer<LaneNode>, _ header: UnsafePointer<gantry_header>) {
+  /// An event of this header failed in a node.
+  func keepFailure(_ node: UnsafeMutablePointer<LaneNode>, _ header: UnsafePointer<gantry_header>) {
+    // A delivery that is being timed says so itself.
+    if trace.isOn { return }
+    if node.pointee.isSingle { keepChain() }
+    trace.erred(header, node: node.pointee.index, generation: node.pointee.generation)
+  }
+
+  /// What came before in a chain that nobody had sampled is written down now, from the rows that still
+  /// stand in the ports. Those hops have no time of their own.
+  private func traceEarlier() {
+    // A chain that a timer began has rows in single nodes only.
+    if ordinal != .max {
+      for index in 0..<ingressCount { traceEarlierIngress(ingresses + index) }
+      for place in 0..<blockSlotCount { traceEarlierNode(nodes + Int(blockSlots[place])) }
+    }
+    for rank in 0..<wiring.singleCount { traceEarlierNode(wiring.singles[rank]) }
+  }
+
+  private func traceEarlierIngress(_ ingress: UnsafeMutablePointer<Ingress>) {
+    for port in 0..<ingress.pointee.portCount {
+      let buffer = ingress.pointee.ports[port].buffer
+      guard Int(ordinal) < buffer.pointee.published else { continue }
+      trace.earlier(chainHeader, node: buffer.pointee.node, generation: 0, kind: .source)
+      trace.event(
+        buffer.pointee.rows + Int(ordinal) &* buffer.pointee.stride, stride: buffer.pointee.stride,
+        type: buffer.pointee.schema.pointee.type, isOutput: true)
+    }
+  }
+
+  private func traceEarlierNode(_ node: UnsafeMutablePointer<LaneNode>) {
     for index in 0..<node.pointee.portCount {
       let port = node.pointee.ports + index
       for row in firstRow(port)..<port.pointee.published {
@@ -55,7 +72,7 @@ extension Lane {
           event.assumingMemoryBound(to: gantry_header.self), node: node.pointee.index,
           generation: node.pointee.generation, kind: .batch)
         trace.event(event, stride: port.pointee.stride, type: port.pointee.schema.pointee.type, isOutput: true)
-        releaseNote(node.pointee.context, trace, chain: header.pointee.chain)
+        releaseNote(node.pointee.context, trace, chain: chainHeader.pointee.chain)
       }
     }
   }

@@ -45,7 +45,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// Rows emitted in chains begun by timers carry this header.
   let timerHeader: UnsafeMutablePointer<gantry_header>
 
-  var pendingRows = 0
+  /// Ports of single nodes that hold rows of the running chain.
+  var dirtyCount = 0
   var feedbackHead = 0
   var feedbackTail = 0
   var ordinal: UInt32 = 0
@@ -115,6 +116,11 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// When the last chain of the last block ran.
   var lastChainNs = Int64.min
 
+  /// Who reads what among the single nodes.
+  let wiring: LaneWiring
+  /// The first event of the running chain.
+  var chainHeader: UnsafePointer<gantry_header>
+
   /// 0, 1, 2 ...: the ordinals of an ingress block.
   let identity: UnsafeMutablePointer<UInt32>
 
@@ -149,12 +155,16 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     timerHeader.initialize(to: gantry_header())
     identity = .allocate(capacity: blockRows)
     for row in 0..<blockRows { identity[row] = UInt32(row) }
+    chainHeader = UnsafePointer(timerHeader)
+    wiring = LaneWiring(nodes: plan.nodes, singleSlots: plan.singleSlots, singleSlotCount: plan.singleSlotCount)
+    wiring.attach()
   }
 
   func deallocate() {
     feedback.deallocate()
     timerHeader.deallocate()
     identity.deallocate()
+    wiring.deallocate()
   }
 
   /// The body of the lane's thread: runs until all ingress has ended, a stop is asked for or the
@@ -225,113 +235,6 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     }
   }
 
-  /// The part of a block that runs chain by chain.
-  private func runChains(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
-    var row = UnsafeRawPointer(port.pointee.rows)
-    let stride = port.pointee.stride
-    let quick = quickInputs
-    let quickCount = quickInputCount
-    for chain in 0..<count {
-      let header = row.assumingMemoryBound(to: gantry_header.self)
-      let receiveNs = header.pointee.receive_ns
-      // On a live clock they fire between blocks, where the journal can say so.
-      if timers.pointee.nextDueNs <= receiveNs, clock == .replay {
-        if chain > 0 { lastChainNs = now.pointee }
-        fireTimers(upTo: receiveNs)
-        if isFailed { return }
-      }
-      now.pointee = receiveNs
-      now[1] = Int64(bitPattern: header.pointee.chain)
-      ordinal = UInt32(truncatingIfNeeded: chain)
-      if trace.samples(header.pointee.chain) {
-        runChainTraced(header)
-      } else {
-        for index in 0..<quickCount {
-          let input = quick[index].input
-          let cursor = input.pointee.cursor
-          let source = input.pointee.source
-          if cursor < source.pointee.published, source.pointee.ordinals[cursor] == ordinal {
-            if input.pointee.isGate {
-              finishChain(fromRank: Int(quick[index].rank), header, sampled: false)
-              break
-            }
-            deliverQuick(quick[index].node, input)
-            if pendingRows != 0 {
-              finishChain(fromRank: Int(quick[index].rank), header, sampled: false)
-              break
-            }
-          }
-        }
-      }
-      if isFailed { return }
-      row += stride
-    }
-  }
-
-  /// Delivers all rows of one edge that belong to the running chain, one at a time.
-  @inline(__always)
-  private func deliverQuick(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
-    let source = input.pointee.source
-    repeat {
-      deliverOne(node, input)
-    } while input.pointee.cursor < source.pointee.published
-      && source.pointee.ordinals[input.pointee.cursor] == ordinal
-  }
-
-  /// Carries the running chain to its end: the forward pass from `fromRank`, then feedback, first-in
-  /// first-out, each followed by another forward pass.
-  func finishChain(fromRank: Int, _ header: UnsafePointer<gantry_header>, sampled: Bool) {
-    if !sampled, trace.beginLate(header) { traceEarlier(header, upToRank: fromRank) }
-    forward(fromRank: fromRank)
-    var rounds = 0
-    while feedbackHead < feedbackTail {
-      let entry = feedback[feedbackHead]
-      feedbackHead += 1
-      rounds += 1
-      if rounds > feedbackMax {
-        feedbackOverflow(entry)
-        break
-      }
-      deliverFeedback(entry)
-      forward(fromRank: 0)
-      if isFailed { break }
-    }
-    feedbackHead = 0
-    feedbackTail = 0
-    if pendingRows != 0 { resetChain() }
-    if !sampled { trace.endLate() }
-  }
-
-  /// One pass over the single nodes in topological order.
-  private func forward(fromRank: Int) {
-    for rank in fromRank..<singleSlotCount {
-      let node = nodes + Int(singleSlots[rank])
-      for index in 0..<node.pointee.inputCount {
-        let input = node.pointee.inputs + index
-        if input.pointee.isFeedback { continue }
-        let source = input.pointee.source
-        while input.pointee.cursor < source.pointee.published {
-          if input.pointee.isBlockEdge, source.pointee.ordinals[input.pointee.cursor] != ordinal { break }
-          if input.pointee.isGate, !passesGate(node, input) { continue }
-          if trace.isOn { deliverTraced(node, input) } else { deliverOne(node, input) }
-          if isFailed { return }
-        }
-      }
-    }
-  }
-
-  private func deliverFeedback(_ entry: FeedbackEntry) {
-    for rank in 0..<singleSlotCount {
-      let node = nodes + Int(singleSlots[rank])
-      for index in 0..<node.pointee.inputCount {
-        let input = node.pointee.inputs + index
-        guard input.pointee.isFeedback, input.pointee.source == entry.port else { continue }
-        input.pointee.cursor = Int(entry.row)
-        if trace.isOn { deliverTraced(node, input) } else { deliverOne(node, input) }
-      }
-    }
-  }
-
   /// Calls the node with one event.
   @inline(__always)
   func deliverOne(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
@@ -350,7 +253,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     if status != GANTRY_OK || outputs.pointee.consumed != 1 {
       endedBadly(node, row, status)
     } else {
-      if outputs.pointee.committed != 0 { publish(node, row, source.pointee.stride, ordinals: nil, count: 1, consumed: 1) }
+      if outputs.pointee.committed != 0 { publishOne(node, row) }
       if watch.contains(.troubled) { succeeded(node) }
     }
   }
@@ -375,28 +278,22 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     }
   }
 
-  /// Forgets the rows that single nodes emitted in this chain.
-  func resetChain() {
-    pendingRows = 0
-    for rank in 0..<singleSlotCount {
-      let node = nodes + Int(singleSlots[rank])
-      for index in 0..<node.pointee.inputCount where !node.pointee.inputs[index].isBlockEdge {
-        node.pointee.inputs[index].cursor = 0
-      }
-      resetPorts(node)
-    }
-  }
-
   @inline(__always)
   private func resetPorts(_ node: UnsafeMutablePointer<LaneNode>) {
     for index in 0..<node.pointee.portCount {
       let port = node.pointee.ports + index
       guard port.pointee.published > 0 || port.pointee.output.pointee.arena_count > 0 else { continue }
       resetPort(port)
-      let end = UnsafeRawPointer(port.pointee.rows) + port.pointee.capacity &* port.pointee.stride
-      if end.loadUnaligned(as: UInt64.self) != guardPattern { wroteBehind(node, port) }
+      if !isGuarded(port) { wroteBehind(port) }
     }
   }
+}
+
+/// Whether nobody has written behind the port's rows.
+@inline(__always)
+func isGuarded(_ port: UnsafeMutablePointer<PortBuffer>) -> Bool {
+  let end = UnsafeRawPointer(port.pointee.rows) + port.pointee.capacity &* port.pointee.stride
+  return end.loadUnaligned(as: UInt64.self) == guardPattern
 }
 
 /// Makes a port's whole buffer writable again.

@@ -33,6 +33,11 @@ struct PortBuffer {
   var port: Int32
   /// Memory that belongs to a reader's block is not ours to free or grow.
   var isBorrowed: Bool
+  /// The single nodes of this lane that read the port, by rank: `forwardCount` of them in the forward
+  /// pass, and behind those `feedbackCount` over feedback edges. See `LaneWiring`.
+  var readers: UnsafeMutablePointer<PortReader>?
+  var forwardCount: Int32 = 0
+  var feedbackCount: Int32 = 0
   /// Rows that a larger buffer has replaced: a node that feeds itself may still be reading them.
   var retired: UnsafeMutablePointer<RetiredRows>?
 }
@@ -51,7 +56,8 @@ struct PortUses: OptionSet {
   static let captured = PortUses(rawValue: 8)
   static let account = PortUses(rawValue: 16)
   static let execution = PortUses(rawValue: 32)
-  static let any: PortUses = [.feedback, .queued, .journaled, .captured, .account, .execution]
+  /// Orders of a single node: from here on the chain is timed.
+  static let order = PortUses(rawValue: 64)
 }
 
 /// One edge into a node.
@@ -68,6 +74,8 @@ struct LaneInput {
   var isBlockEdge: Bool
   /// The events carry offsets into an arena.
   var hasArena: Bool
+  /// None of the four above.
+  var isPlain = false
   /// Filled in once; a call sets `base` and, where needed, `count` and `arena`.
   var batch: UnsafeMutablePointer<gantry_batch>
   /// Single events delivered since the block began.

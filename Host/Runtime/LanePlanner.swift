@@ -172,6 +172,7 @@ final class LanePlanner {
       if options.captured(index, port) { uses.insert(.captured) }
       if node.plugin.kind == .broker, description.type == .account { uses.insert(.account) }
       if node.plugin.kind == .broker, description.type == .execution { uses.insert(.execution) }
+      if isSingle, description.type == .order { uses.insert(.order) }
       let arenaCapacity = PortSchema.hasArena(description.type) && !isSource ? 64 << 10 : 0
       let arena: UnsafeMutablePointer<UInt8>? = arenaCapacity > 0 ? .allocate(capacity: arenaCapacity) : nil
       (outputs + port).initialize(to: gantry_output())

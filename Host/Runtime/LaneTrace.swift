@@ -8,7 +8,7 @@ import GantryTrace
 ///
 /// Blocks are timed as blocks: one clock read a node a block. Nodes inside feedback loops are timed
 /// for every chain whose number is a multiple of `every` (a power of two; 16 by default), and for
-/// every chain from the moment it orders. `every` 0 turns hop timing off; the time of each block,
+/// every chain from the moment it orders or errs. `every` 0 turns hop timing off; the time of each block,
 /// and so the mean time of its chains, is taken always.
 final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread while it runs
   /// Chain numbers whose low bits are all clear are sampled; all ones samples none.
@@ -108,9 +108,9 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
     isKept = false
   }
 
-  /// A chain that was not sampled has caused something: it is timed from here on.
+  /// A chain that was not sampled orders or errs: it is timed from here on.
   /// Returns whether what came before is worth writing down.
-  func beginLate(_ header: UnsafePointer<gantry_header>) -> Bool {
+  func beginLate() -> Bool {
     guard mask != .max, !isOn else { return false }
     isOn = true
     isLate = true
@@ -127,6 +127,16 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
         chain: header.pointee.chain, startNs: startNs + Int64(ns(lastTicks &- startTicks)), durationNs: 0,
         node: UInt16(truncatingIfNeeded: node), origin: header.pointee.origin, hop: header.pointee.hop, kind: kind,
         outputs: 1, generation: generation, eventNs: header.pointee.event_ns))
+  }
+
+  /// A node failed on an event in a call that was not timed on its own.
+  func erred(_ header: UnsafePointer<gantry_header>, node: Int32, generation: UInt32) {
+    guard let hops else { return }
+    hops.orders.append(
+      HopRecord(
+        chain: header.pointee.chain, startNs: startNs + Int64(ns(lastTicks &- startTicks)), durationNs: 0,
+        node: UInt16(truncatingIfNeeded: node), origin: header.pointee.origin, hop: header.pointee.hop &+ 1, kind: .batch,
+        status: -1, generation: generation, eventNs: header.pointee.event_ns))
   }
 
   func endLate() {

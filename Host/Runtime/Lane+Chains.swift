@@ -1,0 +1,166 @@
+import CGantry
+import GantryBase
+import GantryGraph
+import GantryTrace
+
+/// The nodes that get one event a call: each chain is carried to its end before the next begins.
+///
+/// A chain that no single node answers costs the deliveries from block nodes and no more. One that
+/// goes on walks from node to node by the bits of `wiring.pending`: nodes without rows are not looked at.
+extension Lane {
+  /// The part of a block that runs chain by chain.
+  func runChains(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
+    var row = UnsafeRawPointer(port.pointee.rows)
+    let stride = port.pointee.stride
+    let quick = quickInputs
+    let quickCount = quickInputCount
+    for chain in 0..<count {
+      let header = row.assumingMemoryBound(to: gantry_header.self)
+      let receiveNs = header.pointee.receive_ns
+      // On a live clock they fire between blocks, where the journal can say so.
+      if timers.pointee.nextDueNs <= receiveNs, clock == .replay {
+        if chain > 0 { lastChainNs = now.pointee }
+        fireTimers(upTo: receiveNs)
+        if isFailed { return }
+      }
+      now.pointee = receiveNs
+      now[1] = Int64(bitPattern: header.pointee.chain)
+      ordinal = UInt32(truncatingIfNeeded: chain)
+      chainHeader = header
+      if trace.samples(header.pointee.chain) {
+        runChainTraced(header)
+      } else {
+        for index in 0..<quickCount where hasRow(quick[index].input) {
+          if quick[index].input.pointee.isGate {
+            finishChain(fromQuick: index, header, sampled: false)
+            break
+          }
+          deliverQuick(quick[index].node, quick[index].input)
+          if dirtyCount != 0 || trace.isOn {
+            finishChain(fromQuick: index, header, sampled: false)
+            break
+          }
+        }
+      }
+      if isFailed { return }
+      row += stride
+    }
+  }
+
+  /// Whether an edge from a block has a row of the running chain.
+  @inline(__always)
+  private func hasRow(_ input: UnsafeMutablePointer<LaneInput>) -> Bool {
+    let cursor = input.pointee.cursor
+    let source = input.pointee.source
+    return cursor < source.pointee.published && source.pointee.ordinals[cursor] == ordinal
+  }
+
+  /// Delivers all rows of one edge that belong to the running chain, one at a time.
+  @inline(__always)
+  private func deliverQuick(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
+    repeat { deliverOne(node, input) } while hasRow(input) && !isFailed
+  }
+
+  /// Carries the running chain to its end: the forward pass over what the quick inputs from
+  /// `fromQuick` on have and what was caused so far, then feedback, first-in first-out, each followed
+  /// by another forward pass.
+  func finishChain(fromQuick first: Int, _ header: UnsafePointer<gantry_header>, sampled: Bool) {
+    for index in first..<max(first, quickInputCount) where hasRow(quickInputs[index].input) { wake(quickInputs[index].rank) }
+    forward()
+    var rounds = 0
+    while feedbackHead < feedbackTail, !isFailed {
+      let entry = feedback[feedbackHead]
+      feedbackHead += 1
+      rounds += 1
+      if rounds > feedbackMax {
+        feedbackOverflow(entry)
+        break
+      }
+      deliverFeedback(entry)
+      forward()
+    }
+    feedbackHead = 0
+    feedbackTail = 0
+    if dirtyCount != 0 { resetChain() }
+    if !sampled { trace.endLate() }
+  }
+
+  @inline(__always)
+  private func wake(_ rank: Int32) {
+    wiring.pending[Int(rank >> 6)] |= 1 &<< UInt64(truncatingIfNeeded: rank & 63)
+  }
+
+  /// One pass over the single nodes that have rows to take, in topological order. What a node writes
+  /// wakes nodes after it only.
+  private func forward() {
+    for word in 0..<wiring.pendingWords {
+      while wiring.pending[word] != 0 {
+        let bits = wiring.pending[word]
+        wiring.pending[word] = bits & (bits &- 1)
+        deliverAll(wiring.singles[word &<< 6 | bits.trailingZeroBitCount])
+        if isFailed { return }
+      }
+    }
+  }
+
+  /// Gives a node all that waits for it, in the order of its `from`.
+  @inline(__always)
+  private func deliverAll(_ node: UnsafeMutablePointer<LaneNode>) {
+    for index in 0..<node.pointee.inputCount {
+      let input = node.pointee.inputs + index
+      if input.pointee.isPlain, !trace.isOn {
+        let source = input.pointee.source
+        while input.pointee.cursor < source.pointee.published, !isFailed { deliverOne(node, input) }
+      } else if !input.pointee.isFeedback {
+        deliverWatched(node, input)
+      }
+    }
+  }
+
+  /// The same for an edge from a block or through the gate, and for a chain that is timed.
+  private func deliverWatched(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
+    let source = input.pointee.source
+    while input.pointee.cursor < source.pointee.published, !isFailed {
+      if input.pointee.isBlockEdge, source.pointee.ordinals[input.pointee.cursor] != ordinal { return }
+      if input.pointee.isGate {
+        if !passesGate(node, input) { continue }
+        keepChain()
+      }
+      if trace.isOn { deliverTraced(node, input) } else { deliverOne(node, input) }
+    }
+  }
+
+  private func deliverFeedback(_ entry: FeedbackEntry) {
+    guard let readers = entry.port.pointee.readers else { return }
+    let first = Int(entry.port.pointee.forwardCount)
+    for index in first..<first + Int(entry.port.pointee.feedbackCount) where !isFailed {
+      let input = readers[index].input
+      input.pointee.cursor = Int(entry.row)
+      if trace.isOn { deliverTraced(readers[index].node, input) } else { deliverOne(readers[index].node, input) }
+    }
+  }
+
+  /// Rows of a single node stand in a port: whoever reads them has something to do.
+  @inline(__always)
+  func arrived(_ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ first: Int, _ count: Int) {
+    if first == 0 {
+      wiring.dirty[dirtyCount] = port
+      dirtyCount &+= 1
+    }
+    for index in 0..<Int(port.pointee.forwardCount) { wake(port.pointee.readers.unsafelyUnwrapped[index].rank) }
+    if !port.pointee.uses.isEmpty { use(node, port, first, count) }
+  }
+
+  /// Forgets the rows that single nodes emitted in this chain.
+  func resetChain() {
+    for index in 0..<dirtyCount {
+      let port = wiring.dirty[index]
+      let readers = port.pointee.forwardCount &+ port.pointee.feedbackCount
+      for reader in 0..<Int(readers) { port.pointee.readers.unsafelyUnwrapped[reader].input.pointee.cursor = 0 }
+      resetPort(port)
+      if !isGuarded(port) { wroteBehind(port) }
+    }
+    dirtyCount = 0
+    for index in 0..<wiring.arenaCount { wiring.arenas[index].pointee.output.pointee.arena_count = 0 }
+  }
+}
