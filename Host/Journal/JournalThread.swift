@@ -7,7 +7,8 @@ import Synchronization
 /// flushes: at rest it wakes `1 / flushNs` times a second and finds nothing.
 final class JournalThread: @unchecked Sendable {
   // Guarded by: the thread owns `writer`; the rings and atomics by themselves; `failure` by its mutex.
-  let rings: [UnsafeMutablePointer<JournalRing>]
+  /// One for each lane, as addresses; lanes may be added while the thread runs.
+  private let lanes = Mutex<[UInt]>([])
   private let writer: SegmentWriter
   private let options: JournalOptions
   private let bell: UnsafeMutablePointer<UInt32>
@@ -25,13 +26,22 @@ final class JournalThread: @unchecked Sendable {
     bell.initialize(to: 0)
     done = .allocate(capacity: 1)
     done.initialize(to: 0)
-    var rings: [UnsafeMutablePointer<JournalRing>] = []
-    for _ in 0..<options.lanes {
-      let ring = UnsafeMutablePointer<JournalRing>.allocate(capacity: 1)
-      ring.initialize(to: JournalRing(capacity: options.ringBytes, bell: bell))
-      rings.append(ring)
+    _ = ring(lane: options.lanes - 1)
+  }
+
+  var rings: [UnsafeMutablePointer<JournalRing>] { lanes.withLock { $0 }.compactMap { UnsafeMutablePointer(bitPattern: $0) } }
+
+  /// The ring of a lane, made if it is the first time that somebody asks.
+  func ring(lane: Int) -> UnsafeMutablePointer<JournalRing> {
+    lanes.withLock { lanes in
+      while lanes.count <= lane {
+        let ring = UnsafeMutablePointer<JournalRing>.allocate(capacity: 1)
+        ring.initialize(to: JournalRing(capacity: options.ringBytes, bell: bell))
+        if error != nil { ring.pointee.refuses.store(1, ordering: .relaxed) }
+        lanes.append(UInt(bitPattern: ring))
+      }
+      return UnsafeMutablePointer(bitPattern: lanes[lane])!
     }
-    self.rings = rings
   }
 
   deinit {

@@ -47,8 +47,9 @@ public final class JournalWriter: @unchecked Sendable {
 
   deinit { try? close() }
 
-  /// The end that lane `index` appends to, from 0 to below `options.lanes`.
-  public func lane(_ index: Int) -> JournalLane { JournalLane(ring: core.rings[index]) }
+  /// The end that lane `index` appends to, from 0. One beyond `options.lanes` is added while the
+  /// journal is written.
+  public func lane(_ index: Int) -> JournalLane { JournalLane(ring: core.ring(lane: index)) }
 
   /// Waits until all that was appended so far is written, and synced when asked.
   public func flush(sync: Bool = false) throws(GantryError) {

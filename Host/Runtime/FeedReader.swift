@@ -19,6 +19,8 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
     var name: String
     var tag: UInt64
     var halts: Bool
+    /// The number that its first event gets.
+    var firstChain: UInt64 = 1
   }
 
   let ring: BlockRing
@@ -27,12 +29,13 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   private let thread = LaneThread()
   private let stopping = Atomic<UInt32>(0)
   private let cpuNs = Atomic<Int64>(0)
-  private var chain: UInt64 = 1
+  private var chain: UInt64
   private static let firstPauseNs: Int64 = 1_000_000_000
   private static let longestPauseNs: Int64 = 60_000_000_000
 
   init(_ setup: Setup, ring: BlockRing, log: LogRing) {
     self.setup = setup
+    chain = setup.firstChain
     self.ring = ring
     self.log = log
   }

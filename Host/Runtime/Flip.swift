@@ -103,7 +103,8 @@ extension Run {
   /// candidate does not start, has another schema or does not take the state.
   @discardableResult
   public func flip(node name: String, to code: PluginCode) throws(GantryError) -> FlipResult {
-    guard let index = graph.node(named: name), let (lane, slot) = place(of: index) else {
+    let graph = graph
+    guard let index = graph.node(named: name), let (lane, slot) = place(of: numbers[index]) else {
       throw GantryError("swap.unknown-node", "no node named \(name) runs on a lane", exit: .usage)
     }
     guard code.description.effects == .none, graph.nodes[index].plugin.effects == .none else {
@@ -137,9 +138,9 @@ extension Run {
     return flip.result
   }
 
-  private func place(of node: Int) -> (Lane, Int)? {
+  private func place(of number: Int) -> (Lane, Int)? {
     for lane in planner.lanes {
-      for slot in 0..<lane.nodeCount where lane.nodes[slot].index == Int32(node) { return (lane, slot) }
+      for slot in 0..<lane.nodeCount where lane.nodes[slot].index == Int32(number) { return (lane, slot) }
     }
     return nil
   }

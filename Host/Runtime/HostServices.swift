@@ -4,15 +4,18 @@ import GantryGraph
 import Synchronization
 
 /// What the host offers to all instances of a run: instruments, model names, log lines, metrics.
-/// Shared by every `NodeContext`; immutable after the run starts, or guarded by its own mutex.
+/// Shared by every `NodeContext`; each part is immutable, atomic, or guarded by its own mutex. A changed
+/// graph adds instruments behind those there are, and nodes behind theirs.
 final class HostServices: Sendable {
-  let nodeNames: [String]
   let log: LogRing
   let clockMode: Graph.ClockKind
-  private let tables: Tables
+  /// The newest of `allTables`, for any thread.
+  private let tables: Atomic<UInt>
+  private let allTables = Mutex<[UInt]>([])
+  private let names = Mutex<[String]>([])
   private let models = Mutex<[ModelName]>([])
   private let metricNames = Mutex<[MetricKey: [MetricDefinition]]>([:])
-  private let secrets: @Sendable (Int, String) -> Result<[UInt8], SecretError>
+  private let secrets: @Sendable (String) -> [UInt8]?
 
   struct ModelName: Sendable, Equatable {
     var name: String
@@ -25,51 +28,83 @@ final class HostServices: Sendable {
     var help: String
     var isCounter: Bool
   }
-  enum SecretError: Error { case denied, notFound }
 
   /// The ABI's form of the instrument and currency tables. Constant once built, freed with the run.
-  struct Tables: @unchecked Sendable {  // written in init only
+  private struct Tables {
     let instruments: UnsafeMutablePointer<gantry_instrument>
     let instrumentCount: Int
     let currencies: UnsafeMutablePointer<gantry_currency>
     let currencyCount: Int
+
+    init(_ graph: Graph) {
+      instruments = .allocate(capacity: max(graph.instruments.count, 1))
+      instrumentCount = graph.instruments.count
+      for (index, value) in graph.instruments.enumerated() {
+        (instruments + index).initialize(
+          to: gantry_instrument(
+            size: UInt32(MemoryLayout<gantry_instrument>.size), id: UInt32(index + 1),
+            symbol: permanentText(value.symbol), base: permanentText(value.base), quote: permanentText(value.quote),
+            price_digits: value.priceDigits, quantity_digits: value.quantityDigits, tick_size: value.tickSize,
+            lot_size: value.lotSize, contract_units: value.contractUnits,
+            quote_currency: UInt32(graph.currencies.firstIndex { $0.code == value.quote } ?? 0),
+            base_currency: UInt32(graph.currencies.firstIndex { $0.code == value.base } ?? 0)))
+      }
+      currencies = .allocate(capacity: max(graph.currencies.count, 1))
+      currencyCount = graph.currencies.count
+      for (index, value) in graph.currencies.enumerated() {
+        (currencies + index).initialize(
+          to: gantry_currency(
+            size: UInt32(MemoryLayout<gantry_currency>.size), digits: value.digits, code: permanentText(value.code)))
+      }
+    }
+
+    func deallocate() {
+      for index in 0..<instrumentCount {
+        for text in [instruments[index].symbol, instruments[index].base, instruments[index].quote] { text.data?.deallocate() }
+      }
+      for index in 0..<currencyCount { currencies[index].code.data?.deallocate() }
+      instruments.deallocate()
+      currencies.deallocate()
+    }
   }
 
-  init(graph: Graph, log: LogRing, secrets: @escaping @Sendable (Int, String) -> Result<[UInt8], SecretError>) {
-    nodeNames = graph.nodes.map(\.name)
+  /// - Parameter nodes: their names, by number
+  init(
+    graph: Graph, nodes: [String], log: LogRing, secrets: @escaping @Sendable (String) -> [UInt8]?
+  ) {
     self.log = log
     self.secrets = secrets
     clockMode = graph.clock == .live ? .live : .replay
-    let instruments = UnsafeMutablePointer<gantry_instrument>.allocate(capacity: max(graph.instruments.count, 1))
-    for (index, value) in graph.instruments.enumerated() {
-      (instruments + index).initialize(
-        to: gantry_instrument(
-          size: UInt32(MemoryLayout<gantry_instrument>.size), id: UInt32(index + 1),
-          symbol: permanentText(value.symbol), base: permanentText(value.base), quote: permanentText(value.quote),
-          price_digits: value.priceDigits, quantity_digits: value.quantityDigits, tick_size: value.tickSize,
-          lot_size: value.lotSize, contract_units: value.contractUnits,
-          quote_currency: UInt32(graph.currencies.firstIndex { $0.code == value.quote } ?? 0),
-          base_currency: UInt32(graph.currencies.firstIndex { $0.code == value.base } ?? 0)))
-    }
-    let currencies = UnsafeMutablePointer<gantry_currency>.allocate(capacity: max(graph.currencies.count, 1))
-    for (index, value) in graph.currencies.enumerated() {
-      (currencies + index).initialize(
-        to: gantry_currency(
-          size: UInt32(MemoryLayout<gantry_currency>.size), digits: value.digits, code: permanentText(value.code)))
-    }
-    tables = Tables(
-      instruments: instruments, instrumentCount: graph.instruments.count, currencies: currencies,
-      currencyCount: graph.currencies.count)
+    tables = Atomic(0)
+    take(nodes: nodes)
+    take(instrumentsOf: graph)
   }
 
+  /// The names of all nodes the run has had, by number.
+  func take(nodes: [String]) { names.withLock { $0 = nodes } }
+
+  /// The instruments of a changed graph, those that there were first. Rows that somebody holds stay.
+  func take(instrumentsOf graph: Graph) {
+    let made = UnsafeMutablePointer<Tables>.allocate(capacity: 1)
+    made.initialize(to: Tables(graph))
+    allTables.withLock { $0.append(UInt(bitPattern: made)) }
+    tables.store(UInt(bitPattern: made), ordering: .releasing)
+  }
+
+  func nodeName(_ number: Int) -> String { names.withLock { $0.indices.contains(number) ? $0[number] : "host" } }
+
+  private var current: UnsafePointer<Tables> { UnsafePointer(bitPattern: tables.load(ordering: .acquiring)).unsafelyUnwrapped }
+
   func instrument(_ id: UInt32) -> UnsafePointer<gantry_instrument>? {
-    guard id >= 1, Int(id) <= tables.instrumentCount else { return nil }
-    return UnsafePointer(tables.instruments + Int(id) - 1)
+    let tables = current
+    guard id >= 1, Int(id) <= tables.pointee.instrumentCount else { return nil }
+    return UnsafePointer(tables.pointee.instruments + Int(id) - 1)
   }
 
   func currency(_ index: UInt32) -> UnsafePointer<gantry_currency>? {
-    guard Int(index) < tables.currencyCount else { return nil }
-    return UnsafePointer(tables.currencies + Int(index))
+    let tables = current
+    guard Int(index) < tables.pointee.currencyCount else { return nil }
+    return UnsafePointer(tables.pointee.currencies + Int(index))
   }
 
   /// The 1-based number of a model's name and version; 0 when the table is full.
@@ -99,17 +134,17 @@ final class HostServices: Sendable {
 
   func metricDefinitions(node: Int) -> [MetricDefinition] { metricNames.withLock { $0[MetricKey(node: node)] ?? [] } }
 
-  func secret(node: Int, _ name: String) -> Result<[UInt8], SecretError> { secrets(node, name) }
+  func secret(_ name: String) -> [UInt8]? { secrets(name) }
 
   func deallocate() {
-    for index in 0..<tables.instrumentCount {
-      for text in [tables.instruments[index].symbol, tables.instruments[index].base, tables.instruments[index].quote] {
-        text.data?.deallocate()
+    allTables.withLock {
+      for address in $0 {
+        guard let tables = UnsafeMutablePointer<Tables>(bitPattern: address) else { continue }
+        tables.pointee.deallocate()
+        tables.deallocate()
       }
+      $0 = []
     }
-    for index in 0..<tables.currencyCount { tables.currencies[index].code.data?.deallocate() }
-    tables.instruments.deallocate()
-    tables.currencies.deallocate()
   }
 }
 

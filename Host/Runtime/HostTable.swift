@@ -94,11 +94,11 @@ nonisolated(unsafe) let hostTable: UnsafePointer<gantry_host> = {
   table.pointee.secret = { node, name, buffer, capacity, length in
     guard let context = context(node) else { return GANTRY_GONE }
     guard let name = swiftText(name), let length else { return GANTRY_MISUSE }
+    guard context.pointee.mayReadSecrets else { return GANTRY_DENIED }
     return context.pointee.services._withUnsafeGuaranteedRef { services in
-      switch services.secret(node: Int(context.pointee.node), name) {
-      case .failure(.denied): return GANTRY_DENIED
-      case .failure(.notFound): return GANTRY_NOT_FOUND
-      case .success(var bytes):
+      switch services.secret(name) {
+      case nil: return GANTRY_NOT_FOUND
+      case .some(var bytes):
         defer { for index in bytes.indices { bytes[index] = 0 } }
         length.pointee = UInt64(bytes.count)
         guard UInt64(bytes.count) <= capacity, let buffer else { return GANTRY_FULL }

@@ -133,12 +133,12 @@ extension Lane {
     if block.pointee.isLast { return .last }
     let stride = ingress.pointee.ports[block.pointee.port].buffer.pointee.stride
     return ChainKey(
-      UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self), sources: sources)
+      UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self), sources: Origins.sourcesMax)
   }
 
   /// Nothing this lane will emit is before this: the block's first chain, or a timer's before it.
   func nextKey(_ header: UnsafePointer<gantry_header>) -> ChainKey {
-    let key = ChainKey(header, sources: sources)
+    let key = ChainKey(header, sources: Origins.sourcesMax)
     guard timers.pointee.nextDueNs <= key.ns else { return key }
     return ChainKey(ns: max(timers.pointee.nextDueNs, lastChainNs), place: 0)
   }

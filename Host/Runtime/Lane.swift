@@ -14,36 +14,43 @@ import Synchronization
 /// the lane's thread allocates nothing, locks nothing and counts no references.
 final class Lane: @unchecked Sendable {  // all but the atomics belongs to the lane's thread while it runs
   let name: String
+  /// The lane's number, its own for the whole run.
   let index: Int
-  let nodes: UnsafeMutablePointer<LaneNode>
-  let nodeCount: Int
-  /// Slots that are upstream of all feedback and timers, in topological order.
-  let blockSlots: UnsafeMutablePointer<Int32>
-  let blockSlotCount: Int
-  /// Slots that get one event a call, in topological order; a slot's place here is its rank.
-  let singleSlots: UnsafeMutablePointer<Int32>
-  let singleSlotCount: Int
-  /// The inputs of single nodes that come from blocks: all that a quiet chain has to look at.
-  let quickInputs: UnsafeMutablePointer<QuickInput>
-  let quickInputCount: Int
-  let ingresses: UnsafeMutablePointer<Ingress>
-  let ingressCount: Int
   let now: UnsafeMutablePointer<Int64>
-  let timers: UnsafeMutablePointer<TimerHeap>
   let tag: UInt64
   let clock: Graph.ClockKind
   let bell: Bell
   let recorder: LaneRecorder
   let trace: LaneTrace
   let gate: OrderGate
-  /// First-in first-out rows of feedback edges.
-  let feedback: UnsafeMutablePointer<FeedbackEntry>
-  /// `feedback_max` of the graph.
-  let feedbackMax: Int
-  /// One more than a chain may cause: that one ends the run.
-  let feedbackCapacity: Int
   /// Rows emitted in chains begun by timers carry this header.
   let timerHeader: UnsafeMutablePointer<gantry_header>
+
+  // The plan: what an apply exchanges, see `take`.
+  private(set) var nodes: UnsafeMutablePointer<LaneNode>
+  private(set) var nodeCount: Int
+  /// Slots that are upstream of all feedback and timers, in topological order.
+  private(set) var blockSlots: UnsafeMutablePointer<Int32>
+  private(set) var blockSlotCount: Int
+  /// Slots that get one event a call, in topological order; a slot's place here is its rank.
+  private(set) var singleSlots: UnsafeMutablePointer<Int32>
+  private(set) var singleSlotCount: Int
+  /// The inputs of single nodes that come from blocks: all that a quiet chain has to look at.
+  private(set) var quickInputs: UnsafeMutablePointer<QuickInput>
+  private(set) var quickInputCount: Int
+  private(set) var ingresses: UnsafeMutablePointer<Ingress>
+  private(set) var ingressCount: Int
+  private(set) var timers: UnsafeMutablePointer<TimerHeap>
+  /// First-in first-out rows of feedback edges.
+  private(set) var feedback: UnsafeMutablePointer<FeedbackEntry>
+  /// `feedback_max` of the graph.
+  private(set) var feedbackMax: Int
+  /// One more than a chain may cause: that one ends the run.
+  private(set) var feedbackCapacity: Int
+  /// Lanes that feed each other would wait for each other's end.
+  private(set) var isInCycle: Bool
+  /// Who reads what among the single nodes.
+  private(set) var wiring: LaneWiring
 
   /// Ports of single nodes that hold rows of the running chain.
   var dirtyCount = 0
@@ -63,9 +70,6 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   let stopRequested = Atomic<Bool>(false)
   /// The run has failed elsewhere: the lane ends at once.
   let abandonRequested = Atomic<Bool>(false)
-  let sources: UInt16
-  /// Lanes that feed each other would wait for each other's end.
-  let isInCycle: Bool
   /// What another thread asks of the lane; see `ask`.
   let command = Atomic<UInt>(0)
   let commandTurn = Mutex<Void>(())
@@ -116,17 +120,28 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// When the last chain of the last block ran.
   var lastChainNs = Int64.min
 
-  /// Who reads what among the single nodes.
-  let wiring: LaneWiring
   /// The first event of the running chain.
   var chainHeader: UnsafePointer<gantry_header>
 
   /// 0, 1, 2 ...: the ordinals of an ingress block.
   let identity: UnsafeMutablePointer<UInt32>
 
-  init(_ plan: LanePlan) {
-    name = plan.name
-    index = plan.index
+  init(_ parts: LaneParts, _ plan: LanePlan) {
+    name = parts.name
+    index = parts.number
+    now = parts.now
+    tag = parts.tag
+    clock = parts.clock
+    bell = parts.bell
+    recorder = parts.recorder
+    trace = parts.trace
+    gate = parts.gate
+    isScripted = parts.isScripted
+    timerHeader = .allocate(capacity: 1)
+    timerHeader.initialize(to: gantry_header())
+    identity = .allocate(capacity: blockRows)
+    for row in 0..<blockRows { identity[row] = UInt32(row) }
+    chainHeader = UnsafePointer(timerHeader)
     nodes = plan.nodes
     nodeCount = plan.nodeCount
     blockSlots = plan.blockSlots
@@ -137,34 +152,39 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     quickInputCount = plan.quickInputCount
     ingresses = plan.ingresses
     ingressCount = plan.ingressCount
-    now = plan.now
     timers = plan.timers
-    tag = plan.tag
-    clock = plan.clock
-    bell = plan.bell
-    recorder = plan.recorder
-    trace = plan.trace
-    gate = plan.gate
-    isScripted = plan.isScripted
-    sources = plan.sources
-    isInCycle = plan.isInCycle
+    feedback = plan.feedback
     feedbackMax = plan.feedbackMax
     feedbackCapacity = plan.feedbackMax + 1
-    feedback = .allocate(capacity: feedbackCapacity)
-    timerHeader = .allocate(capacity: 1)
-    timerHeader.initialize(to: gantry_header())
-    identity = .allocate(capacity: blockRows)
-    for row in 0..<blockRows { identity[row] = UInt32(row) }
-    chainHeader = UnsafePointer(timerHeader)
-    wiring = LaneWiring(nodes: plan.nodes, singleSlots: plan.singleSlots, singleSlotCount: plan.singleSlotCount)
-    wiring.attach()
+    isInCycle = plan.isInCycle
+    wiring = plan.wiring
+    recorder.take(plan.links, plan.linkCount)
+  }
+
+  /// Runs another plan from the next block on. While the lane's thread does not run, or is parked.
+  func take(_ plan: LanePlan) {
+    nodes = plan.nodes
+    nodeCount = plan.nodeCount
+    blockSlots = plan.blockSlots
+    blockSlotCount = plan.blockSlotCount
+    singleSlots = plan.singleSlots
+    singleSlotCount = plan.singleSlotCount
+    quickInputs = plan.quickInputs
+    quickInputCount = plan.quickInputCount
+    ingresses = plan.ingresses
+    ingressCount = plan.ingressCount
+    timers = plan.timers
+    feedback = plan.feedback
+    feedbackMax = plan.feedbackMax
+    feedbackCapacity = plan.feedbackMax + 1
+    isInCycle = plan.isInCycle
+    wiring = plan.wiring
+    recorder.take(plan.links, plan.linkCount)
   }
 
   func deallocate() {
-    feedback.deallocate()
     timerHeader.deallocate()
     identity.deallocate()
-    wiring.deallocate()
   }
 
   /// The body of the lane's thread: runs until all ingress has ended, a stop is asked for or the

@@ -113,7 +113,7 @@ struct LaneNode {
   var plugin: UnsafePointer<gantry_plugin>?
   var breaker: Breaker
   var statistics: UnsafeMutablePointer<NodeStatistics>
-  /// Index in the graph.
+  /// The node's number, its own for the whole run.
   var index: Int32
   var generation: UInt32
   var isSingle: Bool
@@ -145,6 +145,8 @@ struct NodeContext {
   var random: RandomState
   var nextID: UInt64 = 0
   var mayUseTimers: Bool = false
+  /// The graph grants `secrets`.
+  var mayReadSecrets: Bool = false
   var timers: UnsafeMutablePointer<TimerHeap>
   var failStatus: gantry_status = 0
   var failRetryable: Bool = false
@@ -155,7 +157,7 @@ struct NodeContext {
   var metrics: UnsafeMutablePointer<Double>
   /// Wrong calls that were refused, to be reported off the lane.
   var misuse: UInt32 = 0
-  /// Index in the graph.
+  /// The node's number, its own for the whole run.
   var node: Int32
   /// Lane-local index, for timers.
   var slot: Int32

@@ -2,10 +2,8 @@ import CGantry
 import GantryBase
 import GantryGraph
 
-/// The memory and tables of one lane, ready to run. Made by `LanePlanner`, owned by the `Run`.
+/// What one lane runs of one graph: its memory and tables. Made and owned by a `LaneLayout`.
 struct LanePlan {
-  var name: String
-  var index: Int
   var nodes: UnsafeMutablePointer<LaneNode>
   var nodeCount: Int
   var blockSlots: UnsafeMutablePointer<Int32>
@@ -16,19 +14,41 @@ struct LanePlan {
   var quickInputCount: Int
   var ingresses: UnsafeMutablePointer<Lane.Ingress>
   var ingressCount: Int
-  var now: UnsafeMutablePointer<Int64>
   var timers: UnsafeMutablePointer<TimerHeap>
-  var tag: UInt64
-  var clock: Graph.ClockKind
+  /// Room for one more than `feedbackMax`.
+  var feedback: UnsafeMutablePointer<Lane.FeedbackEntry>
+  var feedbackMax: Int
+  /// Edges to other lanes.
+  var links: UnsafeMutablePointer<LaneRecorder.QueueLink>
+  var linkCount: Int
+  var isInCycle: Bool
+  /// Freed by the layout; attached to its ports.
+  var wiring: LaneWiring
+}
+
+/// What belongs to a lane for the whole run, whatever runs on it.
+struct LaneParts {
+  var name: String
+  var number: Int
   var bell: Bell
+  /// The chain's time and, behind it, its number.
+  var now: UnsafeMutablePointer<Int64>
+  var clock: Graph.ClockKind
   var recorder: LaneRecorder
   var trace: LaneTrace
   var gate: OrderGate
+  /// The lane follows a journal of a live run.
   var isScripted: Bool
-  var feedbackMax: Int
-  /// How many sources the graph has; higher origins are timers.
-  var sources: UInt16
-  var isInCycle: Bool
+
+  /// The thread tag of the lane; never 0, which is nobody's.
+  var tag: UInt64 { UInt64(number + 1) }
+}
+
+/// The numbers that events carry in `origin`: sources count up from 1, lanes' timers from
+/// `sourcesMax` + 1, so that both can be added to while a run goes on.
+enum Origins {
+  static let sourcesMax: UInt16 = 0x7FFF
+  static func timers(lane: Int) -> UInt16 { sourcesMax + 1 + UInt16(lane) }
 }
 
 /// Decides which nodes of a lane may get blocks. Pure.

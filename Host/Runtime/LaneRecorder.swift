@@ -71,7 +71,7 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   let timerOrigin: UInt16
   private var timerChain: UInt64 = 0
   private var sequence: UInt64 = 0
-  private var queues: UnsafeMutablePointer<QueueLink>
+  private var queues: UnsafeMutablePointer<QueueLink>!
   private var queueCount = 0
   /// Records the journal did not take, after it failed.
   private(set) var lostRecords: UInt64 = 0
@@ -84,26 +84,22 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   }
 
   init(
-    journal: JournalLane?, services: HostServices, now: UnsafeMutablePointer<Int64>, timerOrigin: UInt16,
-    capture: OutputCapture?, queueCapacity: Int
+    journal: JournalLane?, services: HostServices, now: UnsafeMutablePointer<Int64>, timerOrigin: UInt16, capture: OutputCapture?
   ) {
     self.journal = journal
     self.services = services
     self.now = now
     self.timerOrigin = timerOrigin
     self.capture = capture
-    queues = .allocate(capacity: max(queueCapacity, 1))
   }
 
-  func deallocate() { queues.deallocate() }
-
-  /// Before the lane starts: rows of `port` go to `queue` as well.
-  func link(_ port: UnsafeMutablePointer<PortBuffer>, to queue: EdgeQueue) {
-    (queues + queueCount).initialize(to: QueueLink(port: port, queue: .passUnretained(queue)))
-    queueCount += 1
+  /// The edges to other lanes from now on. While the lane does not run.
+  func take(_ links: UnsafeMutablePointer<QueueLink>, _ count: Int) {
+    queues = links
+    queueCount = count
   }
 
-  func name(_ node: Int32) -> String { node >= 0 ? services.nodeNames[Int(node)] : "host" }
+  func name(_ node: Int32) -> String { node >= 0 ? services.nodeName(Int(node)) : "host" }
 
   func nextTimerChain() -> UInt64 {
     timerChain += 1

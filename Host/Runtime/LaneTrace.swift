@@ -13,7 +13,8 @@ import GantryTrace
 final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread while it runs
   /// Chain numbers whose low bits are all clear are sampled; all ones samples none.
   private let mask: UInt64
-  let perNode: UnsafeMutablePointer<LatencyHistogram>
+  /// By node number.
+  private(set) var perNode: UnsafeMutablePointer<LatencyHistogram>
   let perChain: UnsafeMutablePointer<LatencyHistogram>
   private let hops: HopLog?
   private let nsPerTick: Double
@@ -44,11 +45,25 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
     count = nodes
   }
 
-  private let count: Int
+  private(set) var count: Int
+
+  /// Histograms for nodes up to this number, those that there are kept. While the lane is parked.
+  func reserve(nodes: Int) {
+    guard nodes > count else { return }
+    let larger = UnsafeMutablePointer<LatencyHistogram>.allocate(capacity: nodes)
+    larger.initialize(from: perNode, count: count)
+    for index in count..<nodes { (larger + index).initialize(to: LatencyHistogram()) }
+    // Somebody may be reading the old table.
+    retired.append(perNode)
+    perNode = larger
+    count = nodes
+  }
+  private var retired: [UnsafeMutablePointer<LatencyHistogram>] = []
 
   func deallocate() {
     for index in 0..<count { perNode[index].deallocate() }
     perChain.pointee.deallocate()
+    for table in retired { table.deallocate() }
     perNode.deallocate()
     perChain.deallocate()
   }

@@ -9,9 +9,13 @@ import Synchronization
 /// rest belongs to the lane that runs the broker.
 final class OrderGate: @unchecked Sendable {  // the atomic is for all; the counters are the lane's
   private let halted = Atomic<Bool>(false)
-  /// Graph indices of risk nodes that stand in front of a broker.
-  private let riskNodes: [Int32]
-  private let ill = Mutex<Set<Int32>>([])
+  private struct Risk {
+    /// Numbers of risk nodes that stand in front of a broker.
+    var nodes: Set<Int32>
+    /// Those of them that are quarantined now.
+    var ill: Set<Int32> = []
+  }
+  private let risk: Mutex<Risk>
   /// How many of them are quarantined now.
   private let illCount = Atomic<Int>(0)
   /// When a journal is followed: the orders that were refused then, and why. Nothing else is.
@@ -26,8 +30,17 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   private var hash = OrderHash()
 
   init(riskNodes: [Int32], script: [UInt64: UInt32]? = nil) {
-    self.riskNodes = riskNodes
+    risk = Mutex(Risk(nodes: Set(riskNodes)))
     self.script = script
+  }
+
+  /// The risk nodes of a changed graph; `fresh` ones have new instances, which are not ill.
+  func take(riskNodes: [Int32], fresh: Set<Int32>) {
+    risk.withLock { risk in
+      risk.nodes = Set(riskNodes)
+      risk.ill = risk.ill.intersection(risk.nodes).subtracting(fresh)
+      illCount.store(risk.ill.count, ordering: .releasing)
+    }
   }
 
   func halt(_ on: Bool) { halted.store(on, ordering: .releasing) }
@@ -35,10 +48,10 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
 
   /// A lane reports that a node's breaker opened, or opened again, or closed.
   func riskIsClosed(node: Int32, _ closed: Bool) {
-    guard riskNodes.contains(node) else { return }
-    ill.withLock { ill in
-      if closed { ill.insert(node) } else { ill.remove(node) }
-      illCount.store(ill.count, ordering: .releasing)
+    risk.withLock { risk in
+      guard risk.nodes.contains(node) else { return }
+      if closed { risk.ill.insert(node) } else { risk.ill.remove(node) }
+      illCount.store(risk.ill.count, ordering: .releasing)
     }
   }
 

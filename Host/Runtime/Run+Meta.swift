@@ -1,40 +1,53 @@
 import CGantry
+import CLinux
 import GantryBase
 import GantryGraph
 import GantryTrace
+import Synchronization
 
 /// The description of a run that gives the numbers in its hop log their names.
 extension Run {
-  func makeMeta(hasEnded: Bool) -> TraceMeta {
+  /// Writes `trace.json`, if hops are recorded. With `changes`, or while nothing changes.
+  func writeMeta(hasEnded: Bool = false) throws(GantryError) {
+    guard let folder, options.traceEvery > 0 else { return }
+    var meta = makeMeta(hasEnded: hasEnded)
+    if hasEnded { meta.endedWallNs = clinux_wall_ns() }
+    try meta.write(to: folder)
+  }
+
+  private func makeMeta(hasEnded: Bool) -> TraceMeta {
+    let shape = shape.withLock { $0 }
+    let graph = shape.graph
     var meta = TraceMeta(
       graph: graph.name, file: graph.file, run: folder ?? "", clock: graph.clock.rawValue,
       startedWallNs: clock.startWallNs, startedMonotonicNs: clock.startMonotonicNs, traceEvery: options.traceEvery,
-      lanes: laneNames)
+      lanes: shape.laneNames)
+    var nodes: [Int: TraceMeta.Node] = [:]
     for (index, node) in graph.nodes.enumerated() {
       var latency = LatencySnapshot()
       if hasEnded {
-        for lane in planner.lanes { latency.merge(lane.trace.perNode[index].snapshot) }
+        for lane in planner.lanes { latency.merge(lane.trace.perNode[shape.numbers[index]].snapshot) }
       }
-      meta.nodes.append(
-        TraceMeta.Node(
-          name: node.name, kind: node.plugin.kind, plugin: node.plugin.id, version: node.plugin.version,
-          lane: laneOf[index], inputs: node.inputs.map { graph.nodes[$0.fromNode].name + ($0.isFeedback ? "~" : "") },
-          columns: instances[index].schemas.first { $0.type == .features }?.columns,
-          latency: hasEnded ? TraceMeta.Latency(latency) : nil))
+      nodes[shape.numbers[index]] = TraceMeta.Node(
+        name: node.name, kind: node.plugin.kind, plugin: node.plugin.id, version: node.plugin.version,
+        lane: shape.laneOf[index], inputs: node.inputs.map { graph.nodes[$0.fromNode].name + ($0.isFeedback ? "~" : "") },
+        columns: shape.instances[index].schemas.first { $0.type == .features }?.columns,
+        latency: hasEnded ? TraceMeta.Latency(latency) : nil)
     }
-    for (index, origin) in originNames { meta.origins.append(.init(index: Int(index), id: originID(index), name: origin)) }
+    describedNodes.merge(nodes) { _, new in new }
+    meta.nodes = roster.indices.compactMap { describedNodes[$0] }
+    for (origin, number) in origins.enumerated() {
+      meta.origins.append(.init(index: origin + 1, id: originID(UInt16(origin + 1)), name: roster[number]))
+    }
+    for (lane, name) in shape.laneNames.enumerated() {
+      let origin = Origins.timers(lane: lane)
+      meta.origins.append(.init(index: Int(origin), id: originID(origin), name: "timers of \(name)"))
+    }
     meta.instruments = graph.instruments
     meta.currencies = graph.currencies
     meta.accountCurrency = gate.hasAccount ? Int(gate.lastAccount.currency) : 0
     meta.models = services.modelNames.map { "\($0.name)@\($0.version)" }
     return meta
-  }
-
-  /// Sources have the first numbers, in file order; each lane's timers come after them.
-  private var originNames: [(UInt16, String)] {
-    let sources = graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .source }
-    return sources.enumerated().map { (UInt16($0.offset + 1), graph.nodes[$0.element].name) }
-      + laneNames.enumerated().map { (UInt16(sources.count + $0.offset + 1), "timers of \($0.element)") }
   }
 
   /// The 64-bit id of one origin of this run, 60 bits of which a chain id prints.

@@ -45,12 +45,30 @@ public struct JournalHead: Sendable {
   }
 }
 
-/// One run of one graph: assembles it, starts it, waits for its end, sums it up.
+/// What a change of the graph exchanges: a value, so that others see the old or the new one, whole.
+struct RunShape {
+  var graph: Graph
+  /// By place in the graph: the number of each node, its own for the whole run.
+  var numbers: [Int]
+  /// By place in the graph: the number of each node's lane.
+  var laneOf: [Int]
+  /// By lane number, those that have no node now included.
+  var laneNames: [String]
+  /// By place in the graph.
+  var instances: [Instance] = []
+  /// By node number.
+  var intakes: [Int: Intake] = [:]
+
+  /// Where a node of this number stands in the graph.
+  func index(of number: Int) -> Int? { numbers.firstIndex(of: number) }
+}
+
+/// One run of one graph: assembles it, starts it, waits for its end, sums it up. The graph may be
+/// changed while it runs; see `apply`.
 ///
-/// Used by one control thread. Everything that can fail before the first event fails in `init` or
-/// `start`, and leaves nothing running.
-public final class Run: @unchecked Sendable {  // control thread; `requestStop` and `halt` from any
-  public let graph: Graph
+/// Used by one control thread, but for what says otherwise. Everything that can fail before the first
+/// event fails in `init` or `start`, and leaves nothing running.
+public final class Run: @unchecked Sendable {  // control thread, or `changes`, or a mutex; each says so
   public let id: UInt64
   public let folder: String?
   let options: RunOptions
@@ -58,56 +76,56 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   let log = LogRing()
   let planner: LanePlanner
   let gate: OrderGate
-  private(set) var instances: [Instance] = []
-  private(set) var readers: [Int: SourceReader] = [:]
-  private(set) var feeds: [Int: FeedReader] = [:]
+  /// Held by whoever changes the graph or an instance: one at a time.
+  let changes = Mutex<Void>(())
+  /// For any thread; held for moments only.
+  let shape: Mutex<RunShape>
+  /// Every name that a node had in this run; its number is its place here. With `changes`.
+  var roster: [String]
+  /// Sources ever, by origin: `origins[n]` is the node number of origin n + 1. With `changes`.
+  var origins: [Int] = []
+  /// The id that the next instance of a node begins after, by node number. With `changes`.
+  var lastIDs: [Int: UInt64] = [:]
   private(set) var artifacts: [ArtifactUse] = []
+  /// Nodes as the last `trace.json` described them, by number: hops keep the names of removed ones. With `changes`.
+  var describedNodes: [Int: TraceMeta.Node] = [:]
+  /// All that were ever made: a late call through a handle finds its own. With `changes`.
   private var contexts: [UnsafeMutablePointer<NodeContext>] = []
+  /// By lane number.
   private var laneNow: [UnsafeMutablePointer<Int64>] = []
-  private var laneTimers: [UnsafeMutablePointer<TimerHeap>] = []
-  private var threads: [LaneThread] = []
-  private var hopLogs: [HopLog] = []
-  private var journal: JournalWriter?
+  private(set) var bells: [Bell] = []
+  let threads = Mutex<[LaneThread]>([])
+  private var hopLogs: [HopLog] { hops.withLock { $0 } }
+  private let hops = Mutex<[HopLog]>([])
+  private(set) var journal: JournalWriter?
   private var captureBuffers: [OutputCapture] = []
   let clock: TickClock
   private let beganNs = clinux_monotonic_ns()
   private var startedNs: Int64 = 0
-  private let stopRequested = Atomic<Bool>(false)
-  let laneNames: [String]
-  let laneOf: [Int]
+  let stopRequested = Atomic<Bool>(false)
+  /// All lanes have ended: nothing is changed any more. With `changes`.
+  var isClosing = false
   private var isDismantled = false
 
   public init(
     graph: Graph, options: RunOptions = RunOptions(), code: (Int) throws(GantryError) -> PluginCode
   ) throws(GantryError) {
-    self.graph = graph
     self.options = options
     clock = TickClock.calibrated()
     id = Run.newID(options.seed, graph)
     folder = options.folder
-    let grants = graph.nodes.map { $0.grants.contains(.secrets) }
-    let lookup = options.secrets
-    services = HostServices(graph: graph, log: log) { node, name in
-      guard grants[node] else { return .failure(.denied) }
-      guard let value = lookup(name) else { return .failure(.notFound) }
-      return .success(value)
-    }
     let lanes = BlockPlan.lanes(graph)
-    laneNames = lanes.names
-    laneOf = lanes.of
+    shape = Mutex(RunShape(graph: graph, numbers: Array(graph.nodes.indices), laneOf: lanes.of, laneNames: lanes.names))
+    roster = graph.nodes.map(\.name)
+    services = HostServices(graph: graph, nodes: roster, log: log, secrets: options.secrets)
     gate = OrderGate(
-      riskNodes: graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .risk }.map { Int32($0) },
+      riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)),
       script: try options.script.map { (path) throws(GantryError) in try JournalScript.refusals(path) })
-    planner = LanePlanner(graph: graph)
-    for _ in laneNames {
-      let now = UnsafeMutablePointer<Int64>.allocate(capacity: 2)
-      now.initialize(repeating: 0, count: 2)
-      if graph.clock == .live { now.pointee = clinux_wall_ns() }
-      laneNow.append(now)
-      let timers = UnsafeMutablePointer<TimerHeap>.allocate(capacity: 1)
-      timers.initialize(to: TimerHeap(nodes: graph.nodes.count))
-      laneTimers.append(timers)
-    }
+    planner = LanePlanner(
+      layout: LaneLayout(
+        graph: graph, numbers: Array(graph.nodes.indices), laneOf: lanes.of, laneCount: lanes.names.count))
+    planner.reserve(nodes: roster.count)
+    for _ in lanes.names { addLaneMemory() }
     do {
       try assemble(code)
     } catch {
@@ -123,32 +141,52 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     return state.next()
   }
 
+  /// Numbers of the nodes that the order gate closes for.
+  static func riskNodes(_ graph: Graph, _ numbers: [Int]) -> [Int32] {
+    graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .risk }.map { Int32(numbers[$0]) }
+  }
+
+  // MARK: what runs now; any thread
+
+  /// The graph that runs now.
+  public var graph: Graph { shape.withLock { $0.graph } }
+  var numbers: [Int] { shape.withLock { $0.numbers } }
+  /// By place in the graph: the number of the lane.
+  var laneOf: [Int] { shape.withLock { $0.laneOf } }
+  /// By lane number.
+  var laneNames: [String] { shape.withLock { $0.laneNames } }
+  /// By place in the graph.
+  var instances: [Instance] { shape.withLock { $0.instances } }
+  var intakes: [Int: Intake] { shape.withLock { $0.intakes } }
+
   // MARK: assembly
 
   private func assemble(_ code: (Int) throws(GantryError) -> PluginCode) throws(GantryError) {
+    let graph = graph
+    let layout = planner.layout
     for index in graph.nodes.indices {
-      contexts.append(makeContext(index))
-      if let problem = LanePlanner.fallbackProblem(graph, index, laneOf: laneOf) {
+      if let problem = LaneLayout.fallbackProblem(graph, index) {
         throw GantryError(
           "runtime.fallback", "\(graph.nodes[index].name) cannot fall back: \(problem)", at: graph.nodes[index].place)
       }
     }
     // Created in file order, so that a graph's mistakes come in the order of its file.
-    var byNode: [Instance?] = Array(repeating: nil, count: graph.nodes.count)
     for index in graph.nodes.indices {
       options.onPhase("creating \(graph.nodes[index].name) (\(graph.nodes[index].plugin.id))")
-      byNode[index] = try Instance(graph: graph, node: index, code: code(index), context: contexts[index])
-      instances.append(byNode[index]!)
+      let context = makeContext(graph.nodes[index], number: index, graph, lane: layout.laneOf[index], layout.timers(lane: layout.laneOf[index]))
+      let instance = try Instance(graph: graph, node: index, code: code(index), context: context)
+      shape.withLock { $0.instances.append(instance) }
     }
+    let instances = instances
     for index in graph.order {
       options.onPhase("configuring \(graph.nodes[index].name) (\(graph.nodes[index].plugin.id))")
-      try instances[index].configure(graph, inputs: inputSchemas(index), artifacts: &artifacts)
+      try instances[index].configure(graph, inputs: Run.inputSchemas(graph, index, instances), artifacts: &artifacts)
     }
   }
 
   /// What a node's edges carry, in the order of `from`. A feedback edge comes from a node that is
   /// configured later; its type is known, and feedback carries no columns.
-  func inputSchemas(_ index: Int) -> [PortSchema] {
+  static func inputSchemas(_ graph: Graph, _ index: Int, _ instances: [Instance]) -> [PortSchema] {
     graph.nodes[index].inputs.map { edge in
       let from = instances[edge.fromNode]
       if edge.fromPort < from.schemas.count { return from.schemas[edge.fromPort] }
@@ -156,33 +194,45 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     }
   }
 
+  func inputSchemas(_ index: Int) -> [PortSchema] { shape.withLock { Run.inputSchemas($0.graph, index, $0.instances) } }
+
   /// The handle of a further instance of a node. It lives as long as the run.
   func addContext(_ index: Int) -> UnsafeMutablePointer<NodeContext> {
-    let context = makeContext(index)
-    contexts.append(context)
-    return context
+    let (graph, number, lane) = shape.withLock { ($0.graph, $0.numbers[index], $0.laneOf[index]) }
+    return makeContext(graph.nodes[index], number: number, graph, lane: lane, planner.layout.timers(lane: lane))
   }
 
-  func replaceInstance(_ index: Int, by instance: Instance) { instances[index] = instance }
+  func replaceInstance(_ index: Int, by instance: Instance) { shape.withLock { $0.instances[index] = instance } }
 
-  private func makeContext(_ index: Int) -> UnsafeMutablePointer<NodeContext> {
-    let lane = laneOf[index]
+  func makeContext(
+    _ node: GraphNode, number: Int, _ graph: Graph, lane: Int, _ timers: UnsafeMutablePointer<TimerHeap>
+  ) -> UnsafeMutablePointer<NodeContext> {
     let text = UnsafeMutablePointer<UInt8>.allocate(capacity: failTextCapacity)
     let metrics = UnsafeMutablePointer<Double>.allocate(capacity: metricsPerNode)
     metrics.initialize(repeating: 0, count: metricsPerNode)
-    let plugin = graph.nodes[index].plugin
     var context = NodeContext(
-      now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, graph.nodes[index].name)),
-      timers: laneTimers[lane], failText: text, metrics: metrics, node: Int32(index), slot: 0,
+      now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, node.name)),
+      timers: timers, failText: text, metrics: metrics, node: Int32(number), slot: 0,
       heldNote: .allocate(capacity: noteKeyCapacity + noteTextCapacity), services: .passUnretained(services))
     // A reader's thread has a tag of its own; both are never 0, which is nobody's.
-    context.laneTag = plugin.kind == .source ? UInt64(10_000 + index) : UInt64(lane + 1)
+    context.laneTag = node.plugin.kind == .source ? UInt64(10_000 + number) : UInt64(lane + 1)
     context.clock = graph.clock == .live ? .live : .replay
-    context.nextID = UInt64(index + 1) * 1_000_000_000_000
-    context.mayUseTimers = plugin.usesTimers
+    context.nextID = lastIDs[number] ?? UInt64(number + 1) * 1_000_000_000_000
+    context.mayUseTimers = node.plugin.usesTimers
+    context.mayReadSecrets = node.grants.contains(.secrets)
     let pointer = UnsafeMutablePointer<NodeContext>.allocate(capacity: 1)
     pointer.initialize(to: context)
+    contexts.append(pointer)
     return pointer
+  }
+
+  /// What a further lane needs before anything can be made for it.
+  func addLaneMemory() {
+    let now = UnsafeMutablePointer<Int64>.allocate(capacity: 2)
+    now.initialize(repeating: 0, count: 2)
+    if graph.clock == .live { now.pointee = clinux_wall_ns() }
+    laneNow.append(now)
+    bells.append(Bell())
   }
 
   private static func seed(_ seed: UInt64, _ texts: String...) -> UInt64 {
@@ -200,22 +250,16 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   public func start() throws(GantryError) {
     do {
       try open()
+      let graph = graph
+      let instances = instances
       // A replay does not act on the outside again: such nodes are configured and never started.
       for index in graph.order.reversed() where options.script == nil || graph.nodes[index].plugin.effects == .none {
         try instances[index].start()
       }
-      if let folder, !hopLogs.isEmpty { try makeMeta(hasEnded: false).write(to: folder) }
-      for lane in planner.lanes {
-        let thread = LaneThread()
-        threads.append(thread)
-        let cpu = options.pinFirstCPU < 0 ? -1 : options.pinFirstCPU + Int32(lane.index)
-        try thread.start(name: "lane:\(lane.name)", cpu: cpu) { lane.run() }
-      }
+      try writeMeta()
+      for lane in planner.lanes { try startThread(of: lane) }
       for script in scripts { try script.start() }
-      if scripts.isEmpty {
-        for reader in readers.values { try reader.start() }
-        for feed in feeds.values { try feed.start() }
-      }
+      if scripts.isEmpty { for intake in intakes.values { try intake.start() } }
     } catch {
       requestStop()
       joinAll()
@@ -225,107 +269,80 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     startedNs = clinux_monotonic_ns()
   }
 
+  /// A thread for a lane that has none, or whose thread has ended.
+  func startThread(of lane: Lane) throws(GantryError) {
+    let thread = LaneThread()
+    threads.withLock { $0.append(thread) }
+    let cpu = options.pinFirstCPU < 0 ? -1 : options.pinFirstCPU + Int32(lane.index)
+    lane.hasEnded.store(false, ordering: .releasing)
+    try thread.start(name: "lane:\(lane.name)", cpu: cpu) { lane.run() }
+  }
+
   private func open() throws(GantryError) {
+    let graph = graph
     if let folder = options.folder {
       try makeFolder(folder)
       if options.writesJournal {
         let head = options.journalHead(artifacts)
         let writer = try JournalWriter(
           directory: "\(folder)/journal", head: head.json, options: JournalOptions(lanes: laneNames.count))
-        for object in head.objects {
-          try keep(object, in: writer)
-        }
+        for object in head.objects { try keep(object, in: writer) }
         journal = writer
       }
-      if options.traceEvery > 0 {
-        for lane in laneNames.indices { hopLogs.append(try HopLog(directory: folder, lane: lane)) }
-      }
     }
-    var sources = LanePlanner.Sources()
-    let bells = laneNames.map { _ in Bell() }
-    let sourceNodes = graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .source }
-    for index in sourceNodes { try openSource(index, bells[laneOf[index]], &sources) }
-    if let script = options.script { openScript(script, bells, &sources) }
-    let captured = options.captures
-    let all = options.journalsAll
-    let parts = laneNames.indices.map { lane -> LanePlanner.LaneParts in
-      let capture = captured.isEmpty ? nil : OutputCapture()
-      if let capture { captureBuffers.append(capture) }
-      return LanePlanner.LaneParts(
-        name: laneNames[lane], bell: bells[lane], now: laneNow[lane], timers: laneTimers[lane], tag: UInt64(lane + 1),
-        journal: journal?.lane(lane), hops: lane < hopLogs.count ? hopLogs[lane] : nil, capture: capture,
-        timerOrigin: UInt16(sourceNodes.count + lane + 1))
+    for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source { origins.append(index) }
+    for index in origins {
+      let intake = try openIntake(graph.nodes[index], number: index, instances[index], graph, lane: laneOf[index])
+      shape.withLock { $0.intakes[index] = intake }
     }
-    planner.plan(
-      instances: instances, laneOf: laneOf, parts: parts, sources: sources, services: services, gate: gate,
-      options: LanePlanner.Options(
-        traceEvery: options.traceEvery, clock: clock,
-        journaled: { [graph] node, port in
-          all || graph.nodes[node].plugin.kind == .broker
-        },
-        captured: { [graph] node, port in
-          captured.contains { $0.node == graph.nodes[node].name && $0.port == graph.nodes[node].plugin.outputs[port].name }
-        }, pinFirstCPU: options.pinFirstCPU))
+    var sources = LaneLayout.Sources()
+    for (number, intake) in intakes {
+      sources.rings[number] = intake.ring
+      if intake.isReplayable { sources.replayable.insert(number) }
+    }
+    if let script = options.script { openScript(script, &sources) }
+    let layout = planner.layout
+    layout.plan(
+      instances: instances, bells: bells, statistics: planner.statistics.pointers, sources: sources,
+      options: LaneLayout.Options(journalsAll: options.journalsAll, captures: options.captures))
+    for number in laneNames.indices { planner.add(Lane(try makeLaneParts(number, laneNames[number], isScripted: !scripts.isEmpty), layout.plans[number])) }
+    layout.settle(planner.lanes, instances: instances, now: laneNow)
     for script in scripts { script.take(planner.lanes[script.lane].ingresses) }
   }
 
-  private func openSource(_ index: Int, _ bell: Bell, _ sources: inout LanePlanner.Sources) throws(GantryError) {
-    let instance = instances[index]
-    let pull = instance.capability("gantry.pull/1", as: gantry_pull.self).flatMap { $0.pointee.pull == nil ? nil : $0 }
-    let feed = instance.capability("gantry.feed/1", as: gantry_feed_source.self).flatMap { $0.pointee.run == nil ? nil : $0 }
-    guard pull != nil || feed != nil else {
-      throw GantryError(
-        "runtime.no-intake", "PLUGIN: source \(instance.name) offers neither gantry.pull/1 nor gantry.feed/1",
-        at: graph.nodes[index].place)
+  /// What a lane has for the whole run; the journal and the hop log get a part for it.
+  func makeLaneParts(_ number: Int, _ name: String, isScripted: Bool) throws(GantryError) -> LaneParts {
+    var log: HopLog?
+    if let folder, options.traceEvery > 0 {
+      let made = try HopLog(directory: folder, lane: number)
+      hops.withLock { $0.append(made) }
+      log = made
     }
-    let strides = instance.schemas.map(\.stride)
-    let hasArena = graph.nodes[index].plugin.outputs.contains { PortSchema.hasArena($0.type) }
-    let ring = BlockRing(
-      rows: options.blockSize, stride: strides.max() ?? 64, arena: hasArena ? 1 << 20 : 0, bell: bell)
-    let origin = UInt16(sources.origins.count + 1)
-    sources.origins[index] = origin
-    sources.rings[index] = ring
-    guard let pull else { return try openFeed(index, feed!, ring, origin, strides) }
-    if pull.pointee.cursor != nil, graph.clock == .replay { sources.replayable.insert(index) }
-    let outputs = UnsafeMutablePointer<gantry_outputs>.allocate(capacity: 1)
-    let ports = UnsafeMutablePointer<gantry_output>.allocate(capacity: max(strides.count, 1))
-    for (port, description) in graph.nodes[index].plugin.outputs.enumerated() {
-      (ports + port).initialize(to: gantry_output())
-      (ports + port).pointee.size = UInt32(MemoryLayout<gantry_output>.size)
-      (ports + port).pointee.type = description.type.rawValue
-      (ports + port).pointee.stride = UInt32(strides[port])
-      (ports + port).pointee.connected = 1
-    }
-    outputs.initialize(to: gantry_outputs())
-    outputs.pointee.size = UInt32(MemoryLayout<gantry_outputs>.size)
-    outputs.pointee.port_count = UInt32(strides.count)
-    outputs.pointee.ports = ports
-    outputs.pointee.grow = { _, _, _, _ in GANTRY_FULL }
-    sourceOutputs.append((outputs, ports))
-    readers[index] = SourceReader(
-      SourceReader.Setup(
-        instance: instance.raw!, pull: pull, context: instance.context, outputs: outputs, strides: strides,
-        origin: origin, blockSize: options.blockSize, clock: graph.clock == .live ? .live : .replay,
-        name: instance.name, tag: instance.context.pointee.laneTag, firstChain: 1), ring: ring)
+    let capture = options.captures.isEmpty ? nil : OutputCapture()
+    if let capture { captureBuffers.append(capture) }
+    return LaneParts(
+      name: name, number: number, bell: bells[number], now: laneNow[number], clock: graph.clock == .live ? .live : .replay,
+      recorder: LaneRecorder(
+        journal: journal?.lane(number), services: services, now: laneNow[number], timerOrigin: Origins.timers(lane: number),
+        capture: capture),
+      trace: LaneTrace(every: options.traceEvery, nodes: roster.count, hops: log, clock: clock), gate: gate,
+      isScripted: isScripted && graph.clock == .live)
   }
 
-  private func openFeed(
-    _ index: Int, _ feed: UnsafePointer<gantry_feed_source>, _ ring: BlockRing, _ origin: UInt16, _ strides: [Int]
-  ) throws(GantryError) {
-    let instance = instances[index]
-    guard graph.clock == .live || options.script != nil else {
-      throw GantryError(
-        "runtime.feed-needs-live", "source \(instance.name) is a feed, which runs with the live clock only",
-        at: graph.nodes[index].place, help: ["write `clock: live`, or replay a journal of it"])
-    }
-    feeds[index] = FeedReader(
-      FeedReader.Setup(
-        instance: instance.raw!, feed: feed, context: instance.context, strides: strides, origin: origin,
-        name: instance.name, tag: instance.context.pointee.laneTag, halts: graph.nodes[index].onError == .halt),
-      ring: ring, log: log)
+  func laneTime(_ lane: Int) -> UnsafeMutablePointer<Int64> { laneNow[lane] }
+  var laneTimes: [UnsafeMutablePointer<Int64>] { laneNow }
+
+  func openIntake(
+    _ node: GraphNode, number: Int, _ instance: Instance, _ graph: Graph, lane: Int, afterNs: Int64 = .min, firstChain: UInt64 = 1
+  ) throws(GantryError) -> Intake {
+    try Intake(
+      Intake.Setup(
+        instance: instance, node: node, clock: graph.clock, origin: UInt16(origins.firstIndex(of: number)! + 1),
+        blockSize: options.blockSize, bell: bells[lane], firstChain: firstChain, afterNs: afterNs, isScripted: options.script != nil),
+      log: log)
   }
 
-  private func keep(_ object: (sha256: String, bytes: [UInt8]), in writer: JournalWriter) throws(GantryError) {
+  func keep(_ object: (sha256: String, bytes: [UInt8]), in writer: JournalWriter) throws(GantryError) {
     var failure: GantryError?
     object.bytes.withUnsafeBytes { bytes in
       do throws(GantryError) { try writer.keep(sha256: object.sha256, bytes: bytes) } catch { failure = error }
@@ -334,17 +351,17 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   }
 
   /// For each lane a thread that follows the journal, in place of the readers.
-  private func openScript(_ path: String, _ bells: [Bell], _ sources: inout LanePlanner.Sources) {
+  private func openScript(_ path: String, _ sources: inout LaneLayout.Sources) {
     let widest = instances.flatMap { $0.schemas.map(\.stride) }.max() ?? 64
     for lane in laneNames.indices {
       let ring = BlockRing(rows: blockRows, stride: widest, arena: 1 << 20, bell: bells[lane])
       sources.scripts[lane] = ring
-      scripts.append(JournalScript(path: path, lane: lane, ring: ring, readers: readers, bringsTimers: graph.clock == .live))
+      scripts.append(
+        JournalScript(
+          path: path, lane: lane, ring: ring, readers: intakes.compactMapValues(\.reader), bringsTimers: graph.clock == .live))
     }
   }
   private var scripts: [JournalScript] = []
-
-  private var sourceOutputs: [(UnsafeMutablePointer<gantry_outputs>, UnsafeMutablePointer<gantry_output>)] = []
 
   // MARK: running
 
@@ -362,7 +379,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   /// Waits for the end, passing log lines on, and calls `progress` a few times a second.
   public func wait(progress: (Run) -> Void = { _ in }) {
     var lastProgressNs = clinux_monotonic_ns()
-    while !planner.lanes.allSatisfy({ $0.hasEnded.load(ordering: .acquiring) }) {
+    while !closeIfEnded() {
       if stopRequested.load(ordering: .acquiring) {
         for lane in planner.lanes {
           lane.stopRequested.store(true, ordering: .releasing)
@@ -383,6 +400,16 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     pumpLog()
   }
 
+  /// True once all lanes have ended and no change is under way that could begin others.
+  private func closeIfEnded() -> Bool {
+    guard planner.lanes.allSatisfy({ $0.hasEnded.load(ordering: .acquiring) }) else { return false }
+    return changes.withLock { _ in
+      guard planner.lanes.allSatisfy({ $0.hasEnded.load(ordering: .acquiring) }) else { return false }
+      isClosing = true
+      return true
+    }
+  }
+
   private let endBell = Bell()
 
   private func pumpLog() {
@@ -390,7 +417,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       options.onLog(
         LogLine(
           severity: LogLine.Severity(rawValue: min(line.severity, 4)) ?? .info,
-          node: line.node >= 0 && line.node < graph.nodes.count ? graph.nodes[line.node].name : "host",
+          node: services.nodeName(line.node),
           wallNs: line.wallNs, text: line.text))
     }
   }
@@ -420,13 +447,9 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   private func joinAll() {
     abandon()
     for queue in planner.queues { queue.queue.ring.close() }
-    for thread in threads { thread.join() }
+    for thread in threads.withLock({ $0 }) { thread.join() }
     for script in scripts { script.join() }
-    for feed in feeds.values { feed.stopAndJoin() }
-    for reader in readers.values {
-      reader.ring.close()
-      reader.join()
-    }
+    for intake in intakes.values { intake.stop() }
   }
 
   /// Stops and destroys all instances, closes the journal, and sums the run up. Throws what ended
@@ -437,6 +460,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     for script in scripts { failures += script.failure?.diagnostics ?? [] }
     for lane in planner.lanes { failures += lane.failure?.diagnostics ?? [] }
     let exit = (scripts.compactMap(\.failure) + planner.lanes.compactMap(\.failure)).first?.exitCode ?? .failed
+    let instances = instances
     for index in graph.order {
       if let error = instances[index].stop() { failures += error.diagnostics }
     }
@@ -452,11 +476,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       failures.append(Diagnostic(.error, "runtime.journal-lost", "\(lost) records were not journaled"))
     }
     let summary = makeSummary(endedNs: endedNs)
-    if let folder, !hopLogs.isEmpty {
-      var meta = makeMeta(hasEnded: true)
-      meta.endedWallNs = clinux_wall_ns()
-      do throws(GantryError) { try meta.write(to: folder) } catch { failures += error.diagnostics }
-    }
+    do throws(GantryError) { try writeMeta(hasEnded: true) } catch { failures += error.diagnostics }
     dismantle()
     if !failures.isEmpty { throw GantryError(failures, exit) }
     return summary
@@ -468,16 +488,21 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   /// The columns of a FEATURES port; empty for others.
   public func columns(node: Int, port: Int) -> [String] { instances[node].schemas[port].columns }
 
+  /// Every node the run has had, by the number that captures and the journal name it with.
+  public var nodeNames: [String] { roster }
+
   private func makeSummary(endedNs: Int64) -> RunSummary {
+    let (graph, numbers, instances) = shape.withLock { ($0.graph, $0.numbers, $0.instances) }
+    let statistics = planner.statistics
     var chain = LatencySnapshot()
     for lane in planner.lanes { chain.merge(lane.trace.perChain.pointee.snapshot) }
     var nodes: [RunSummary.Node] = []
     for (index, node) in graph.nodes.enumerated() {
       var latency = LatencySnapshot()
-      for lane in planner.lanes { latency.merge(lane.trace.perNode[index].snapshot) }
-      let counts = planner.statistics[index]
+      for lane in planner.lanes { latency.merge(lane.trace.perNode[numbers[index]].snapshot) }
+      let counts = statistics[numbers[index]]
       var metrics: [String: Double] = [:]
-      for (number, metric) in services.metricDefinitions(node: index).enumerated() {
+      for (number, metric) in services.metricDefinitions(node: numbers[index]).enumerated() {
         metrics[metric.name] = instances[index].context.pointee.metrics[number]
       }
       nodes.append(
@@ -485,17 +510,16 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
           name: node.name, plugin: "\(node.plugin.id)@\(node.plugin.version)", kind: node.plugin.kind.rawValue,
           events: counts.events, outputs: counts.outputs, errors: counts.errors, dropped: counts.dropped,
           p50Ns: latency.percentile(0.5), p99Ns: latency.percentile(0.99), meanNs: latency.meanNs,
-          breaker: breakerText(index), metrics: metrics))
+          breaker: breakerText(numbers[index]), metrics: metrics))
     }
     var summary = RunSummary(
       graph: graph.name, events: sourceEvents, orders: gate.orders, refused: gate.refused, fills: gate.fills,
       orderHash: gate.orderHash, netProfit: nil, currency: nil, commission: nil,
       journal: journal == nil ? nil : folder.map { "\($0)/journal" }, runFolder: folder, nodes: nodes,
-      queues: planner.queues.map { .init(from: $0.from, to: $0.to, dropped: $0.queue.dropped) },
+      queues: planner.drops.map { .init(from: $0.from, to: $0.to, dropped: $0.dropped) },
       seconds: Double(endedNs - startedNs) / 1e9, startSeconds: Double(startedNs - beganNs) / 1e9,
       laneCPUSeconds: planner.lanes.reduce(0) { $0 + Double($1.cpuNs.load(ordering: .relaxed)) / 1e9 },
-      helperCPUSeconds: readers.values.reduce(0) { $0 + Double($1.cpuTimeNs) / 1e9 }
-        + feeds.values.reduce(0) { $0 + Double($1.cpuTimeNs) / 1e9 }
+      helperCPUSeconds: intakes.values.reduce(0) { $0 + Double($1.cpuTimeNs) / 1e9 }
         + Double(journal?.statistics.threadCpuNs ?? 0) / 1e9,
       chainP50Ns: chain.percentile(0.5), chainP99Ns: chain.percentile(0.99), residentBytes: clinux_resident_bytes(),
       lostLogLines: log.lostLines, wasStopped: stopRequested.load(ordering: .relaxed))
@@ -510,13 +534,13 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
   }
 
   private var sourceEvents: UInt64 {
-    graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .source }
-      .reduce(0) { $0 + planner.statistics[$1].events }
+    let statistics = planner.statistics
+    return origins.reduce(0) { $0 + statistics[$1].events }
   }
 
-  private func breakerText(_ index: Int) -> String {
+  private func breakerText(_ number: Int) -> String {
     for lane in planner.lanes {
-      for slot in 0..<lane.nodeCount where lane.nodes[slot].index == Int32(index) {
+      for slot in 0..<lane.nodeCount where lane.nodes[slot].index == Int32(number) {
         switch lane.nodes[slot].breaker.state {
         case .closed: return "closed"
         case .open: return "open"
@@ -532,10 +556,7 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
     isDismantled = true
     for instance in instances { instance.destroy() }
     planner.deallocate()
-    for (outputs, ports) in sourceOutputs {
-      outputs.deallocate()
-      ports.deallocate()
-    }
+    for intake in intakes.values { intake.deallocate() }
     for context in contexts {
       context.pointee.failText.deallocate()
       context.pointee.heldNote.deallocate()
@@ -543,10 +564,6 @@ public final class Run: @unchecked Sendable {  // control thread; `requestStop` 
       context.deallocate()
     }
     for now in laneNow { now.deallocate() }
-    for timers in laneTimers {
-      timers.pointee.deallocate()
-      timers.deallocate()
-    }
     services.deallocate()
     for log in hopLogs { log.close() }
   }

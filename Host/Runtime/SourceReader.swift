@@ -26,8 +26,10 @@ final class SourceReader: Sendable {
     var clock: Graph.ClockKind
     var name: String
     var tag: UInt64
-    /// Numbers its first event gets; above 0 after a hand-over.
+    /// The number that its first event gets.
     var firstChain: UInt64
+    /// Events of this time and before are left out.
+    var afterNs = Int64.min
   }
 
   let ring: BlockRing
@@ -101,6 +103,7 @@ final class SourceReader: Sendable {
       _ = broken("pull returned status \(status), which the ABI does not have")
       block.pointee.status = GANTRY_BUG
     }
+    if progress.lastNs <= setup.afterNs { leaveOut(block) }
     if !stamp(block, &progress.chain, &progress.lastNs) { block.pointee.status = GANTRY_BUG }
     return status
   }
@@ -148,6 +151,20 @@ final class SourceReader: Sendable {
       return broken("the source wrote behind the rows it had reserved")
     }
     return true
+  }
+
+  /// Leaves out the rows at the block's beginning that are not after `afterNs`.
+  private func leaveOut(_ block: UnsafeMutablePointer<BlockRing.Block>) {
+    let stride = setup.strides[block.pointee.port]
+    let rows = UnsafeMutableRawPointer(block.pointee.rows)
+    var first = 0
+    while first < block.pointee.count,
+      (rows + first * stride).assumingMemoryBound(to: gantry_header.self).pointee.event_ns <= setup.afterNs
+    { first += 1 }
+    guard first > 0 else { return }
+    block.pointee.count -= first
+    block.pointee.firstRow &+= UInt64(first)
+    rows.copyMemory(from: rows + first * stride, byteCount: block.pointee.count * stride)
   }
 
   private func stamp(

@@ -39,7 +39,7 @@ struct TimerTests {
     #expect(fired.count == 197)
     #expect(fired.allSatisfy { $0.header.event_ns == Int64($0.ask) && $0.header.receive_ns == Int64($0.ask) && $0.bid_size == $0.ask })
     #expect(fired.map(\.header.chain) == (1...197).map { UInt64($0) })
-    #expect(Set(fired.map(\.header.origin)) == [2])
+    #expect(Set(fired.map(\.header.origin)) == [Origins.timers(lane: 0)])
     #expect(outcome.rows("t.out").count == 397)
   }
 

@@ -1,0 +1,393 @@
+import CGantry
+import GantryBase
+import GantryGraph
+import GantryJournal
+import GantryTrace
+
+/// The memory that one graph needs to run: nodes, ports, edges, ingress, queues and timers of all its
+/// lanes. Owns that memory. A changed graph gets a layout of its own, made beside the lanes while
+/// they run the old one.
+///
+/// Nodes and lanes carry numbers, which are theirs for the whole run; places in the graph change with it.
+final class LaneLayout: @unchecked Sendable {  // made by one thread; then its memory is the lanes'
+  struct Sources {
+    /// By node number: the ring that carries a source's blocks.
+    var rings: [Int: BlockRing] = [:]
+    /// Numbers of sources that can be read again.
+    var replayable: Set<Int> = []
+    /// When a journal is followed: for each lane, the ring that carries all of its ingress.
+    var scripts: [Int: BlockRing] = [:]
+  }
+
+  struct Options {
+    var journalsAll: Bool
+    var captures: [(node: String, port: String)]
+  }
+
+  let graph: Graph
+  /// By place in the graph.
+  let numbers: [Int]
+  let laneOf: [Int]
+  let laneCount: Int
+  private(set) var plans: [LanePlan] = []
+  private(set) var queues: [(from: String, to: String, queue: EdgeQueue)] = []
+  private let timers: [UnsafeMutablePointer<TimerHeap>]
+  private var owned: [UnsafeMutableRawPointer] = []
+  private var schemas: [UnsafeMutablePointer<gantry_schema>] = []
+  private var ports: [UnsafeMutablePointer<PortBuffer>] = []
+  /// By place in the graph: a node's ports, as its own lane sees them.
+  private var portsOf: [Int: UnsafeMutablePointer<PortBuffer>] = [:]
+
+  /// - Parameters:
+  ///   - numbers: of the nodes, by place in the graph
+  ///   - laneOf: the number of each node's lane
+  init(graph: Graph, numbers: [Int], laneOf: [Int], laneCount: Int) {
+    self.graph = graph
+    self.numbers = numbers
+    self.laneOf = laneOf
+    self.laneCount = laneCount
+    timers = (0..<laneCount).map { lane in
+      let heap = UnsafeMutablePointer<TimerHeap>.allocate(capacity: 1)
+      heap.initialize(to: TimerHeap(nodes: laneOf.count { $0 == lane }))
+      return heap
+    }
+  }
+
+  /// Of a lane, for the contexts of the nodes that are to run on it.
+  func timers(lane: Int) -> UnsafeMutablePointer<TimerHeap> { timers[lane] }
+
+  private func allocate<Value>(_ count: Int, of type: Value.Type) -> UnsafeMutablePointer<Value> {
+    let pointer = UnsafeMutablePointer<Value>.allocate(capacity: max(count, 1))
+    owned.append(UnsafeMutableRawPointer(pointer))
+    return pointer
+  }
+
+  private func table<Value>(_ values: [Value]) -> (pointer: UnsafeMutablePointer<Value>, count: Int) {
+    let pointer = allocate(values.count, of: Value.self)
+    pointer.initialize(from: values, count: values.count)
+    return (pointer, values.count)
+  }
+
+  /// Lays everything out. Reads the instances' schemas and tables and changes nothing outside.
+  ///
+  /// - Parameters:
+  ///   - instances: by place in the graph, configured
+  ///   - bells: by lane number
+  ///   - statistics: by node number
+  func plan(
+    instances: [Instance], bells: [Bell], statistics: [UnsafeMutablePointer<NodeStatistics>], sources: Sources, options: Options
+  ) {
+    let single = BlockPlan.singles(graph)
+    let cycles = BlockPlan.cycles(graph, laneOf, lanes: laneCount)
+    for index in graph.nodes.indices { makePorts(index, instances[index], single[index], options) }
+    for lane in 0..<laneCount {
+      let members = graph.order.filter { laneOf[$0] == lane && graph.nodes[$0].plugin.kind != .source }
+      let sourceNodes = graph.nodes.indices.filter { laneOf[$0] == lane && graph.nodes[$0].plugin.kind == .source }
+      let nodes = allocate(members.count, of: LaneNode.self)
+      var ingresses: [Lane.Ingress] = sourceNodes.map { ingress(source: $0, instances[$0], statistics[numbers[$0]], sources) }
+      for (slot, index) in members.enumerated() {
+        let inputs = makeInputs(index, lane: lane, single: single, bell: bells[lane], ingresses: &ingresses)
+        (nodes + slot).initialize(
+          to: LaneNode(
+            onBatch: isMuted(index, sources) ? Lane.mutedBatch : instances[index].code.raw.pointee.on_batch,
+            instance: instances[index].raw,
+            outputs: makeOutputs(index, instances[index], node: nodes + slot), inputs: inputs,
+            inputCount: graph.nodes[index].inputs.count, ports: portsOf[index]!,
+            portCount: graph.nodes[index].plugin.outputs.count, context: instances[index].context,
+            plugin: isMuted(index, sources) ? nil : instances[index].code.raw, breaker: Breaker(),
+            statistics: statistics[numbers[index]], index: Int32(numbers[index]), generation: instances[index].code.generation,
+            isSingle: single[index], onErrorHalts: graph.nodes[index].onError == .halt,
+            fallback: fallback(of: index, members, single)))
+      }
+      let blockSlots = table(members.indices.filter { !single[members[$0]] }.map { Int32($0) })
+      let singles = members.indices.filter { single[members[$0]] }
+      let singleSlots = table(singles.map { Int32($0) })
+      let quick = table(quickInputs(nodes, singles))
+      let script = sources.scripts[lane]
+      if let script { ingresses = [scripted(script, ingresses)] }
+      let ingressTable = table(ingresses)
+      plans.append(
+        LanePlan(
+          nodes: nodes, nodeCount: members.count, blockSlots: blockSlots.pointer, blockSlotCount: blockSlots.count,
+          singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count, quickInputs: quick.pointer, quickInputCount: quick.count,
+          ingresses: ingressTable.pointer, ingressCount: ingressTable.count, timers: timers[lane],
+          feedback: allocate(graph.feedbackMax + 1, of: Lane.FeedbackEntry.self), feedbackMax: graph.feedbackMax,
+          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0, isInCycle: cycles[lane],
+          wiring: LaneWiring(nodes: nodes, singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count)))
+      plans[lane].wiring.attach()
+    }
+    if sources.scripts.isEmpty { linkQueues() }
+  }
+
+  /// Tells all contexts where their nodes stand from now on. While the lanes do not run, or are parked.
+  func settle(_ lanes: [Lane], instances: [Instance], now: [UnsafeMutablePointer<Int64>]) {
+    for index in graph.nodes.indices {
+      let context = instances[index].context
+      context.pointee.now = now[laneOf[index]]
+      context.pointee.timers = timers[laneOf[index]]
+      if graph.nodes[index].plugin.kind != .source { context.pointee.laneTag = lanes[laneOf[index]].tag }
+    }
+    for (lane, plan) in plans.enumerated() {
+      for slot in 0..<plan.nodeCount {
+        let context = plan.nodes[slot].context
+        context.pointee.slot = Int32(slot)
+        context.pointee.trace = Unmanaged.passUnretained(lanes[lane].trace)
+      }
+    }
+  }
+
+  /// A replay does not act on the outside again.
+  private func isMuted(_ index: Int, _ sources: Sources) -> Bool {
+    !sources.scripts.isEmpty && graph.nodes[index].plugin.effects == .external
+  }
+
+  /// The lane-local place of the node that stands in for `index`, which runs before it; -1 = none.
+  private func fallback(of index: Int, _ members: [Int], _ single: [Bool]) -> Int32 {
+    guard case .fallback(let other) = graph.nodes[index].onError else { return -1 }
+    return Int32(members.firstIndex(of: other) ?? -1)
+  }
+
+  /// What is wrong with a node's fallback, if anything: it must run before the node, on its lane and
+  /// in the same manner, so that its rows of a chain are there when they are needed.
+  static func fallbackProblem(_ graph: Graph, _ index: Int) -> String? {
+    let laneOf = BlockPlan.lanes(graph).of
+    guard case .fallback(let other) = graph.nodes[index].onError else { return nil }
+    let single = BlockPlan.singles(graph)
+    let name = graph.nodes[other].name
+    if laneOf[other] != laneOf[index] { return "\(name) runs on another lane" }
+    if graph.order.firstIndex(of: other)! > graph.order.firstIndex(of: index)! {
+      return "\(name) runs after \(graph.nodes[index].name); write it before, fed by the same nodes"
+    }
+    if single[other] != single[index] {
+      return "one of them is behind feedback or timers and the other is not"
+    }
+    return nil
+  }
+
+  // MARK: ports
+
+  private func makePorts(
+    _ index: Int, _ instance: Instance, _ isSingle: Bool, _ options: Options
+  ) {
+    let node = graph.nodes[index]
+    let isSource = node.plugin.kind == .source
+    let list = allocate(node.plugin.outputs.count, of: PortBuffer.self)
+    let outputs = allocate(node.plugin.outputs.count, of: gantry_output.self)
+    for (port, description) in node.plugin.outputs.enumerated() {
+      let schema = instance.schemas[port].permanent()
+      schemas.append(schema)
+      let stride = instance.schemas[port].stride
+      let capacity = isSource ? 0 : isSingle ? 32 : blockRows
+      let readers = graph.nodes.enumerated().flatMap { consumer in
+        consumer.element.inputs.filter { $0.fromNode == index && $0.fromPort == port }
+      }
+      var uses: PortUses = []
+      if readers.contains(where: \.isFeedback) { uses.insert(.feedback) }
+      if options.journalsAll || node.plugin.kind == .broker, !isSource { uses.insert(.journaled) }
+      if options.captures.contains(where: { $0.node == node.name && $0.port == description.name }) { uses.insert(.captured) }
+      if node.plugin.kind == .broker, description.type == .account { uses.insert(.account) }
+      if node.plugin.kind == .broker, description.type == .execution { uses.insert(.execution) }
+      if isSingle, description.type == .order { uses.insert(.order) }
+      let arenaCapacity = PortSchema.hasArena(description.type) && !isSource ? 64 << 10 : 0
+      let arena: UnsafeMutablePointer<UInt8>? = arenaCapacity > 0 ? .allocate(capacity: arenaCapacity) : nil
+      (outputs + port).initialize(to: gantry_output())
+      (outputs + port).pointee.size = UInt32(MemoryLayout<gantry_output>.size)
+      (outputs + port).pointee.type = description.type.rawValue
+      (outputs + port).pointee.stride = UInt32(stride)
+      (outputs + port).pointee.connected = readers.isEmpty ? 0 : 1
+      (outputs + port).pointee.arena = arena
+      (outputs + port).pointee.arena_capacity = UInt64(arenaCapacity)
+      (list + port).initialize(
+        to: PortBuffer(
+          rows: isSource ? allocate(guardBytes, of: UInt8.self) : allocateRows(capacity: capacity, stride: stride),
+          causes: isSource ? allocate(1, of: UInt32.self) : .allocate(capacity: capacity),
+          ordinals: isSource ? allocate(1, of: UInt32.self) : .allocate(capacity: capacity), capacity: capacity, stride: stride, published: 0,
+          arena: arena, arenaCapacity: arenaCapacity, output: outputs + port, schema: schema, uses: uses,
+          node: Int32(numbers[index]), port: Int32(port), isBorrowed: isSource))
+      resetPort(list + port)
+      ports.append(list + port)
+    }
+    portsOf[index] = list
+  }
+
+  private func makeOutputs(
+    _ index: Int, _ instance: Instance, node: UnsafeMutablePointer<LaneNode>
+  ) -> UnsafeMutablePointer<gantry_outputs> {
+    let outputs = allocate(1, of: gantry_outputs.self)
+    outputs.initialize(to: gantry_outputs())
+    outputs.pointee.size = UInt32(MemoryLayout<gantry_outputs>.size)
+    outputs.pointee.port_count = UInt32(graph.nodes[index].plugin.outputs.count)
+    outputs.pointee.ports = portsOf[index].flatMap { $0.pointee.output as UnsafeMutablePointer<gantry_output>? }
+    outputs.pointee.context = UnsafeMutableRawPointer(node)
+    outputs.pointee.grow = Lane.grow
+    return outputs
+  }
+
+  private func makeBatch(_ source: UnsafeMutablePointer<PortBuffer>, port: Int, edge: UInt32) -> UnsafeMutablePointer<gantry_batch> {
+    let batch = allocate(1, of: gantry_batch.self)
+    batch.initialize(to: gantry_batch())
+    batch.pointee.size = UInt32(MemoryLayout<gantry_batch>.size)
+    batch.pointee.port = UInt32(port)
+    batch.pointee.edge = edge
+    batch.pointee.type = source.pointee.schema.pointee.type
+    batch.pointee.count = 1
+    batch.pointee.stride = UInt32(source.pointee.stride)
+    batch.pointee.schema = UnsafePointer(source.pointee.schema)
+    return batch
+  }
+
+  // MARK: edges
+
+  private func makeInputs(
+    _ index: Int, lane: Int, single: [Bool], bell: Bell, ingresses: inout [Lane.Ingress]
+  ) -> UnsafeMutablePointer<LaneInput> {
+    let node = graph.nodes[index]
+    let inputs = allocate(node.inputs.count, of: LaneInput.self)
+    var edgeNumbers: [Int: UInt32] = [:]
+    for (position, edge) in node.inputs.enumerated() {
+      let number = edgeNumbers[edge.toPort, default: 0]
+      edgeNumbers[edge.toPort] = number + 1
+      let isLocal = laneOf[edge.fromNode] == lane
+      let source = isLocal ? portsOf[edge.fromNode]! + edge.fromPort : queueIngress(edge, to: index, bell: bell, &ingresses)
+      let from = graph.nodes[edge.fromNode].plugin
+      (inputs + position).initialize(
+        to: LaneInput(
+          source: source, cursor: 0, port: UInt32(edge.toPort), edge: number, isFeedback: edge.isFeedback && isLocal,
+          isGate: node.plugin.kind == .broker && from.outputs[edge.fromPort].type == .order,
+          isBlockEdge: !isLocal || from.kind == .source || !single[edge.fromNode],
+          hasArena: PortSchema.hasArena(from.outputs[edge.fromPort].type),
+          batch: makeBatch(source, port: edge.toPort, edge: number), delivered: 0))
+    }
+    return inputs
+  }
+
+  private func ingress(
+    source index: Int, _ instance: Instance, _ statistics: UnsafeMutablePointer<NodeStatistics>, _ sources: Sources
+  ) -> Lane.Ingress {
+    let count = graph.nodes[index].plugin.outputs.count
+    let ports = allocate(count, of: Lane.IngressPort.self)
+    for port in 0..<count {
+      (ports + port).initialize(
+        to: Lane.IngressPort(
+          buffer: portsOf[index]! + port, statistics: statistics, key: UInt32(port),
+          isReplayable: sources.replayable.contains(numbers[index])))
+    }
+    return Lane.Ingress(
+      ring: .passUnretained(sources.rings[numbers[index]] ?? nobody), ports: ports, portCount: count, block: nil, offset: 0,
+      hasEnded: false, status: 0, context: instance.context, queue: nil)
+  }
+
+  /// Stands where a ring must, for sources whose events a journal brings.
+  private let nobody = BlockRing(rows: 1, stride: 32, arena: 0, bell: Bell())
+
+  /// All of a lane's ingress as one, in the order that a journal gives.
+  private func scripted(_ ring: BlockRing, _ ingresses: [Lane.Ingress]) -> Lane.Ingress {
+    let ports = ingresses.flatMap { ingress in (0..<ingress.portCount).map { ingress.ports[$0] } }
+    let table = allocate(ports.count, of: Lane.IngressPort.self)
+    for (index, port) in ports.enumerated() { (table + index).initialize(to: port) }
+    return Lane.Ingress(
+      ring: .passUnretained(ring), ports: table, portCount: ports.count, block: nil, offset: 0, hasEnded: false,
+      status: 0, context: nil, queue: nil)
+  }
+
+  /// An edge from another lane: a queue, and an ingress with one port of its own.
+  private func queueIngress(
+    _ edge: Edge, to index: Int, bell: Bell, _ ingresses: inout [Lane.Ingress]
+  ) -> UnsafeMutablePointer<PortBuffer> {
+    let origin = portsOf[edge.fromNode]! + edge.fromPort
+    let type = graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type
+    let queue = EdgeQueue(
+      policy: edge.queue ?? QueuePolicy(), stride: origin.pointee.stride, type: type, bell: bell, sources: Origins.sourcesMax)
+    queues.append(
+      (
+        from: "\(graph.nodes[edge.fromNode].name).\(graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].name)",
+        to: graph.nodes[index].name, queue: queue
+      ))
+    links.append((port: origin, fromNode: edge.fromNode, queue: queue))
+    let output = allocate(1, of: gantry_output.self)
+    output.initialize(to: origin.pointee.output.pointee)
+    let port = allocate(1, of: PortBuffer.self)
+    port.initialize(
+      to: PortBuffer(
+        rows: allocate(guardBytes, of: UInt8.self), causes: allocate(1, of: UInt32.self),
+        ordinals: allocate(1, of: UInt32.self), capacity: 0, stride: origin.pointee.stride, published: 0, arena: nil,
+        arenaCapacity: 0, output: output, schema: origin.pointee.schema, uses: [], node: origin.pointee.node,
+        port: origin.pointee.port, isBorrowed: true))
+    ports.append(port)
+    let entry = allocate(1, of: Lane.IngressPort.self)
+    entry.initialize(
+      to: Lane.IngressPort(
+        buffer: port, statistics: discardedStatistics, key: UInt32(edge.fromPort) | UInt32(links.count) << 16,
+        isReplayable: false))
+    ingresses.append(
+      Lane.Ingress(
+        ring: .passUnretained(queue.ring), ports: entry, portCount: 1, block: nil, offset: 0, hasEnded: false, status: 0,
+        context: nil, queue: .passUnretained(queue)))
+    return port
+  }
+
+  private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, queue: EdgeQueue)] = []
+  /// Events that arrive over a queue were counted where they were made.
+  private lazy var discardedStatistics: UnsafeMutablePointer<NodeStatistics> = {
+    let statistics = allocate(1, of: NodeStatistics.self)
+    statistics.initialize(to: NodeStatistics())
+    return statistics
+  }()
+
+  private func linkQueues() {
+    for lane in 0..<laneCount {
+      let mine = links.filter { laneOf[$0.fromNode] == lane }
+      for link in mine { link.port.pointee.uses.insert(.queued) }
+      (plans[lane].links, plans[lane].linkCount) = table(
+        mine.map { LaneRecorder.QueueLink(port: $0.port, queue: .passUnretained($0.queue)) })
+    }
+  }
+
+  private func quickInputs(_ nodes: UnsafeMutablePointer<LaneNode>, _ singleSlots: [Int]) -> [Lane.QuickInput] {
+    var list: [Lane.QuickInput] = []
+    for (rank, slot) in singleSlots.enumerated() {
+      for position in 0..<nodes[slot].inputCount {
+        let input = nodes[slot].inputs + position
+        guard input.pointee.isBlockEdge, !input.pointee.isFeedback else { continue }
+        list.append(Lane.QuickInput(node: nodes + slot, input: input, rank: Int32(rank)))
+      }
+    }
+    return list
+  }
+
+  /// After the last use by any lane.
+  func deallocate() {
+    for port in ports {
+      guard !port.pointee.isBorrowed else { continue }
+      port.pointee.rows.deallocate()
+      while let retired = port.pointee.retired {
+        port.pointee.retired = retired.pointee.next
+        retired.pointee.rows.deallocate()
+        retired.deallocate()
+      }
+      port.pointee.causes.deallocate()
+      port.pointee.ordinals.deallocate()
+      port.pointee.arena?.deallocate()
+    }
+    for plan in plans { plan.wiring.deallocate() }
+    for schema in schemas { PortSchema.deallocate(schema) }
+    for pointer in owned { pointer.deallocate() }
+    for heap in timers {
+      heap.pointee.deallocate()
+      heap.deallocate()
+    }
+    plans = []
+    ports = []
+    owned = []
+    schemas = []
+  }
+}
+
+extension PortSchema {
+  static func hasArena(_ type: EventType) -> Bool {
+    switch type {
+    case .book, .alert, .news, .calendar, .blob: true
+    default: false
+    }
+  }
+}
