@@ -1,4 +1,5 @@
 import CLinux
+import Crypto
 import GantryBase
 import Glibc
 import Synchronization
@@ -75,6 +76,17 @@ public final class JournalWriter: @unchecked Sendable {
   }
 
   public var statistics: JournalStatistics { core.statistics }
+
+  /// Keeps bytes under their own hash, which is returned. Any thread.
+  public func keep(_ bytes: [UInt8]) throws(GantryError) -> String {
+    let sha256 = SHA256.hash(data: bytes).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
+    var failure: GantryError?
+    bytes.withUnsafeBytes { bytes in
+      do throws(GantryError) { try keep(sha256: sha256, bytes: bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return sha256
+  }
 
   /// Keeps bytes that the head names by their SHA-256, in lower-case hexadecimal; what is there
   /// already is not written again. For the control thread.

@@ -103,6 +103,49 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     raw = nil
   }
 
+  /// What the instance remembers from events. On the control thread, while nobody else calls it.
+  func save(_ table: UnsafePointer<gantry_state>) throws(GantryError) -> [UInt8] {
+    final class Sink { var bytes: [UInt8] = [] }
+    let sink = Sink()
+    var writer = gantry_state_writer()
+    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
+    writer.context = Unmanaged.passUnretained(sink).toOpaque()
+    writer.write = { writer, bytes, length in
+      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
+      let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
+      guard length <= 1 << 32 else { return GANTRY_FULL }
+      if let bytes { sink.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
+      return GANTRY_OK
+    }
+    let status = control { table.pointee.save(raw, &writer) }
+    guard status == GANTRY_OK else { throw failure("swap.state-not-saved", "\(name) did not save its state", status) }
+    return sink.bytes
+  }
+
+  /// Takes over what an instance of the same plugin, or of another version, has saved.
+  func load(
+    _ table: UnsafePointer<gantry_state>, from old: gantry_state, _ bytes: UnsafeBufferPointer<UInt8>, converters: [PluginCode]
+  ) throws(GantryError) {
+    let sameLayout = swiftText(old.schema) == swiftText(table.pointee.schema)
+    if sameLayout {
+      let status = control { table.pointee.load(raw, old.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count))) }
+      if status == GANTRY_OK { return }
+      guard status == GANTRY_UNSUPPORTED, !converters.isEmpty else {
+        throw failure("swap.state-refused", "\(name) did not take the state", status)
+      }
+    }
+    guard let converted = try StateConversion.convert(bytes, from: old, to: table.pointee, converters) else {
+      throw GantryError(
+        "swap.state-layout",
+        "\(name) cannot take the state: it is \(swiftText(old.schema) ?? "?") version \(old.version), and \(swiftText(table.pointee.schema) ?? "?") version \(table.pointee.version) is wanted",
+        help: ["add a plugin with gantry.state-convert/1 for the two, or ask for a cold swap"])
+    }
+    let status = converted.withUnsafeBufferPointer { bytes in
+      control { table.pointee.load(raw, table.pointee.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count))) }
+    }
+    guard status == GANTRY_OK else { throw failure("swap.state-refused", "\(name) did not take the converted state", status) }
+  }
+
   /// An extension of the plugin whose struct is at least as large as this host needs.
   func capability<Table>(_ id: StaticString, as type: Table.Type) -> UnsafePointer<Table>? {
     guard let get = code.raw.pointee.get_extension, let table = get(code.raw, id.abiText) else { return nil }

@@ -58,8 +58,28 @@ extension Lane {
     return limit
   }
 
-  /// Calls the node with a run of rows, again after each failure, under its breaker.
+  /// Gives the node a run of rows; one at a time where two instances share them out.
   private func deliverRun(
+    _ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ first: Int, _ count: Int
+  ) {
+    guard node.pointee.watch.contains(.canary), let follower = node.pointee.follower else {
+      return callRun(node, input, first, count)
+    }
+    let source = input.pointee.source
+    for index in first..<(first + count) {
+      let row = UnsafePointer(source.pointee.rows + index &* source.pointee.stride)
+      follower._withUnsafeGuaranteedRef { follower in
+        let toCandidate = follower.selects(row)
+        if toCandidate { follower.lend(self, node) }
+        callRun(node, input, index, 1)
+        if toCandidate { follower.takeBack(self, node) }
+      }
+      if isFailed || haltOrdinal != .max { return }
+    }
+  }
+
+  /// Calls the counted instance with a run of rows, again after each failure, under its breaker.
+  private func callRun(
     _ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ first: Int, _ count: Int
   ) {
     let source = input.pointee.source
@@ -71,6 +91,7 @@ extension Lane {
       var length = end - start
       if node.pointee.watch.contains(.troubled), node.pointee.breaker.state != .closed {
         guard admitsOne(node, row, ordinal: source.pointee.ordinals[start]) else {
+          if node.pointee.watch.contains(.followed) { followRun(node, input, row, count: 1) }
           start += 1
           continue
         }
@@ -90,7 +111,14 @@ extension Lane {
       if consumed == 0, !hasFailed { return madeNoProgress(node, status) }
       if hasFailed, consumed == length { consumed = length - 1 }
       node.pointee.statistics.pointee.events &+= UInt64(consumed)
-      publish(node, row, stride, ordinals: source.pointee.ordinals + start, count: length, consumed: consumed)
+      if node.pointee.watch.contains(.followed) {
+        followRun(node, input, row, count: consumed + (hasFailed ? 1 : 0))
+        let mark = PublishedMark(node)
+        publish(node, row, stride, ordinals: source.pointee.ordinals + start, count: length, consumed: consumed)
+        node.pointee.follower?._withUnsafeGuaranteedRef { mark.pushNew(node, $0, now) }
+      } else {
+        publish(node, row, stride, ordinals: source.pointee.ordinals + start, count: length, consumed: consumed)
+      }
       if isFailed { return }
       if consumed > 0, node.pointee.watch.contains(.troubled) { succeeded(node) }
       start += consumed

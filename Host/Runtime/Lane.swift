@@ -54,6 +54,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
 
   /// Ports of single nodes that hold rows of the running chain.
   var dirtyCount = 0
+  /// Nodes that are followed now.
+  var followerCount = 0
   var feedbackHead = 0
   var feedbackTail = 0
   var ordinal: UInt32 = 0
@@ -245,6 +247,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       .assumingMemoryBound(to: gantry_header.self).pointee.receive_ns
     now.pointee = lastChainNs
     recorder.drainQueues()
+    if followerCount > 0 { nudgeFollowers() }
 
     resetBlock(port)
     ingress.pointee.offset += count
@@ -261,10 +264,21 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let source = input.pointee.source
     let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
     input.pointee.cursor &+= 1
+    if node.pointee.watch.isDisjoint(with: [.followed, .canary]) {
+      callOne(node, input, UnsafePointer(row))
+    } else {
+      deliverFollowed(node, input, UnsafePointer(row))
+    }
+  }
+
+  /// The counted instance gets one event.
+  @inline(__always)
+  func callOne(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ row: UnsafePointer<UInt8>) {
+    let source = input.pointee.source
     let watch = node.pointee.watch
     if watch.contains(.troubled), !admitsOne(node, row, ordinal: ordinal) { return }
     let batch = input.pointee.batch
-    batch.pointee.base = UnsafePointer(row)
+    batch.pointee.base = row
     if input.pointee.hasArena { lendArena(batch, source) }
     let outputs = node.pointee.outputs
     outputs.pointee.consumed = 1

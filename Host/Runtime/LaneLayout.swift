@@ -32,6 +32,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
   private(set) var plans: [LanePlan] = []
   private(set) var queues: [(from: String, to: String, queue: EdgeQueue)] = []
   private let timers: [UnsafeMutablePointer<TimerHeap>]
+  private var tails: [UnsafeMutablePointer<InputTail>] = []
   private var owned: [UnsafeMutableRawPointer] = []
   private var schemas: [UnsafeMutablePointer<gantry_schema>] = []
   private var ports: [UnsafeMutablePointer<PortBuffer>] = []
@@ -60,6 +61,21 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     let pointer = UnsafeMutablePointer<Value>.allocate(capacity: max(count, 1))
     owned.append(UnsafeMutableRawPointer(pointer))
     return pointer
+  }
+
+  /// A node whose plugin cannot hand its state over keeps its last rows, when its policy says how
+  /// many a candidate needs.
+  private func giveTail(_ node: UnsafeMutablePointer<LaneNode>, _ instance: Instance, _ policy: SwapPolicy) {
+    guard policy.warm > 0, instance.code.description.effects == .none,
+      instance.capability("gantry.state/1", as: gantry_state.self) == nil
+    else { return }
+    let inputs = UnsafeBufferPointer(start: node.pointee.inputs, count: node.pointee.inputCount)
+    let widest = inputs.map { $0.source.pointee.stride + ($0.hasArena ? EdgeQueue.arenaPerEvent : 0) }.max() ?? 64
+    let tail = UnsafeMutablePointer<InputTail>.allocate(capacity: 1)
+    tail.initialize(to: InputTail(rows: policy.warm, rowBytes: widest))
+    tails.append(tail)
+    node.pointee.tail = tail
+    node.pointee.watch.insert(.followed)
   }
 
   private func table<Value>(_ values: [Value]) -> (pointer: UnsafeMutablePointer<Value>, count: Int) {
@@ -99,6 +115,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
             isSingle: single[index], onErrorHalts: graph.nodes[index].onError == .halt,
             fallback: fallback(of: index, members, single)))
       }
+      for (slot, index) in members.enumerated() { giveTail(nodes + slot, instances[index], graph.nodes[index].swap) }
       let blockSlots = table(members.indices.filter { !single[members[$0]] }.map { Int32($0) })
       let singles = members.indices.filter { single[members[$0]] }
       let singleSlots = table(singles.map { Int32($0) })
@@ -370,6 +387,11 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       port.pointee.arena?.deallocate()
     }
     for plan in plans { plan.wiring.deallocate() }
+    for tail in tails {
+      tail.pointee.deallocate()
+      tail.deallocate()
+    }
+    tails = []
     for schema in schemas { PortSchema.deallocate(schema) }
     for pointer in owned { pointer.deallocate() }
     for heap in timers {

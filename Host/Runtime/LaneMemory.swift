@@ -120,6 +120,10 @@ struct LaneNode {
   var onErrorHalts: Bool
   /// Lane-local index of the node whose outputs stand in while this one is quarantined; -1 = none.
   var fallback: Int32
+  /// Feeds a muted instance; see `NodeWatch.followed`.
+  var follower: Unmanaged<Follower>?
+  /// The node's last rows, for warming a candidate.
+  var tail: UnsafeMutablePointer<InputTail>?
 }
 
 /// Counters of one node. Written by the lane with plain stores, read by others for display only.

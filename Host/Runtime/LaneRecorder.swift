@@ -26,7 +26,7 @@ public enum RecordKind: UInt8, Sendable {
 
 /// Decisions of the host, in `DecisionRecord.what`.
 public enum Decision: UInt32, Sendable {
-  case breakerOpened = 1, breakerClosed, orderRefused, halted, unhalted, dropped, flipped, sourceEnded
+  case breakerOpened = 1, breakerClosed, orderRefused, halted, unhalted, dropped, flipped, sourceEnded, swapBegan, flippedBack, canaryBegan, swapEnded
 }
 
 public struct RowsRecord: BitwiseCopyable, Equatable, Sendable {

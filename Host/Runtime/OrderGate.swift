@@ -28,11 +28,28 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   private(set) var lastAccount = gantry_account()
   private(set) var hasAccount = false
   private var hash = OrderHash()
+  /// Signed, by instrument; the lane's.
+  private let positions: UnsafeMutablePointer<Int64>
+  private let instruments: Int
+  private var workingOrders = 0
+  private var openPositions = 0
+  /// Orders refused here whose rejection has not been seen yet: they never worked.
+  private var refusalsUnseen = 0
+  /// The sum of both, for other threads.
+  private let exposure = Atomic<Int>(0)
 
-  init(riskNodes: [Int32], script: [UInt64: UInt32]? = nil) {
+  init(riskNodes: [Int32], instruments: Int = 0, script: [UInt64: UInt32]? = nil) {
     risk = Mutex(Risk(nodes: Set(riskNodes)))
     self.script = script
+    self.instruments = instruments + 1
+    positions = .allocate(capacity: instruments + 1)
+    positions.initialize(repeating: 0, count: instruments + 1)
   }
+
+  deinit { positions.deallocate() }
+
+  /// No open position and no working order, as far as the brokers have said. Any thread.
+  var isFlat: Bool { exposure.load(ordering: .acquiring) == 0 }
 
   /// The risk nodes of a changed graph; `fresh` ones have new instances, which are not ill.
   func take(riskNodes: [Int32], fresh: Set<Int32>) {
@@ -60,6 +77,7 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
     if let script {
       if let reason = script[order.pointee.order_id] {
         refused += 1
+        refusalsUnseen += 1
         return reason
       }
       count(order)
@@ -73,6 +91,7 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
       UInt32(order.pointee.action) == GANTRY_ORDER_CANCEL || order.pointee.flags & GANTRY_ORDER_REDUCE_ONLY != 0
     guard passes else {
       refused += 1
+      refusalsUnseen += 1
       return halted.load(ordering: .relaxed) ? GANTRY_REASON_HALTED : GANTRY_REASON_RISK
     }
     count(order)
@@ -82,13 +101,32 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   private func count(_ order: UnsafePointer<gantry_order>) {
     orders += 1
     hash.add(order)
+    if UInt32(order.pointee.action) == GANTRY_ORDER_NEW {
+      workingOrders += 1
+      exposure.store(workingOrders + openPositions, ordering: .releasing)
+    }
   }
 
   func sawExecutions(_ rows: UnsafeRawPointer, _ count: Int, _ stride: Int) {
     for index in 0..<count {
       let execution = (rows + index * stride).assumingMemoryBound(to: gantry_execution.self)
-      if UInt32(execution.pointee.kind) == GANTRY_EXEC_FILL { fills += 1 }
-      if UInt32(execution.pointee.kind) == GANTRY_EXEC_REJECTED { rejections += 1 }
+      let kind = UInt32(execution.pointee.kind)
+      if kind == GANTRY_EXEC_REJECTED { rejections += 1 }
+      if kind == GANTRY_EXEC_FILL {
+        fills += 1
+        let place = min(Int(execution.pointee.header.instrument), instruments - 1)
+        openPositions += (execution.pointee.position != 0 ? 1 : 0) - (positions[place] != 0 ? 1 : 0)
+        positions[place] = execution.pointee.position
+      }
+      let isDone =
+        kind == GANTRY_EXEC_FILL && execution.pointee.leaves == 0 || kind == GANTRY_EXEC_REJECTED || kind == GANTRY_EXEC_CANCELLED
+        || kind == GANTRY_EXEC_EXPIRED
+      if kind == GANTRY_EXEC_REJECTED, refusalsUnseen > 0 {
+        refusalsUnseen -= 1
+      } else if isDone, workingOrders > 0 {
+        workingOrders -= 1
+      }
+      exposure.store(workingOrders + openPositions, ordering: .releasing)
     }
   }
 

@@ -32,6 +32,9 @@ public struct RunOptions: Sendable {
   public var onPhase: @Sendable (String) -> Void = { _ in }
   /// A journal to follow instead of the sources.
   public var script: String?
+  /// Told that a swap has let an instance of this code go: its generation may be unloaded when nobody
+  /// else uses it. On the change's thread.
+  public var onLetGo: @Sendable (PluginCode) -> Void = { _ in }
   public init() {}
 }
 
@@ -78,6 +81,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   let gate: OrderGate
   /// Held by whoever changes the graph or an instance: one at a time.
   let changes = Mutex<Void>(())
+  /// Swaps under way and ended. Held for moments only.
+  let swapList = Mutex(RunSwaps())
   /// For any thread; held for moments only.
   let shape: Mutex<RunShape>
   /// Every name that a node had in this run; its number is its place here. With `changes`.
@@ -119,7 +124,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     roster = graph.nodes.map(\.name)
     services = HostServices(graph: graph, nodes: roster, log: log, secrets: options.secrets)
     gate = OrderGate(
-      riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)),
+      riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)), instruments: graph.instruments.count,
       script: try options.script.map { (path) throws(GantryError) in try JournalScript.refusals(path) })
     planner = LanePlanner(
       layout: LaneLayout(
@@ -397,6 +402,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       endBell.wait(since: endBell.current, timeoutNs: 2_000_000)
     }
     joinAll()
+    endSwaps()
     pumpLog()
   }
 

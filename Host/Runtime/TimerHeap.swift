@@ -54,6 +54,34 @@ struct TimerHeap {
     return first
   }
 
+  mutating func removeAll() {
+    count = 0
+    nextDueNs = Int64.max
+  }
+
+  mutating func removeAll(slot: Int32) {
+    var index = 0
+    while index < count { if entries[index].slot == slot { remove(index) } else { index += 1 } }
+  }
+
+  /// Sets the timers of one slot in another heap as well, in the order in which they would fire.
+  func copy(slot: Int32, to other: UnsafeMutablePointer<TimerHeap>, slot otherSlot: Int32) {
+    // Few at most: the earliest that was not yet copied, again and again.
+    var lastDueNs = Int64.min
+    var lastOrder = UInt64.max
+    while true {
+      var best = -1
+      for index in 0..<count where entries[index].slot == slot {
+        let isAfter = entries[index].dueNs > lastDueNs || entries[index].dueNs == lastDueNs && lastOrder != .max && entries[index].order > lastOrder
+        if isAfter, best < 0 || precedes(index, best) { best = index }
+      }
+      guard best >= 0 else { return }
+      lastDueNs = entries[best].dueNs
+      lastOrder = entries[best].order
+      _ = other.pointee.set(slot: otherSlot, tag: entries[best].tag, dueNs: entries[best].dueNs)
+    }
+  }
+
   private mutating func remove(_ index: Int) {
     count -= 1
     if index < count {

@@ -34,6 +34,18 @@ public struct LatencySnapshot: Sendable, Equatable, Codable {
     maxNs = max(maxNs, other.maxNs)
   }
 
+  /// What was counted since an earlier snapshot of the same histogram. `maxNs` is that of all.
+  public func since(_ earlier: LatencySnapshot) -> LatencySnapshot {
+    var result = LatencySnapshot()
+    for (bucket, number) in counts.enumerated() {
+      let before = bucket < earlier.counts.count ? earlier.counts[bucket] : 0
+      if number > before { result.add(number - before, toBucket: bucket) }
+    }
+    result.sumNs = sumNs &- earlier.sumNs
+    result.maxNs = maxNs
+    return result
+  }
+
   /// Counts one value, as `LatencyHistogram.record` does.
   public mutating func record(_ ns: UInt64, count: UInt64 = 1) {
     add(count, toBucket: LatencyHistogram.bucket(of: ns))

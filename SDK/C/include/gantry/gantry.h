@@ -15,5 +15,6 @@
 #include "ext/pull.h"
 #include "ext/query.h"
 #include "ext/state.h"
+#include "ext/state_convert.h"
 
 #endif

@@ -7,55 +7,72 @@ import Testing
 
 @testable import GantryRuntime
 
-/// The flip of a running node to another instance with its state: the ground that swaps stand on.
-@Suite struct FlipTests {
-  private static let text = """
-    graph: flips
+/// Swaps of running nodes under load, with the project's own plugins.
+@Suite struct SwapTests {
+  static let text = """
+    graph: swaps
     instruments:
       EURUSD: { tick: 0.00001, lot: 1, base: EUR, quote: USD }
+      GBPUSD: { tick: 0.00001, lot: 1, base: GBP, quote: USD }
     nodes:
-      ticks: { plugin: synthetic, params: { count: 600000, seed: 7, instruments: [EURUSD] } }
+      ticks: { plugin: synthetic, params: { count: 600000, seed: 7, instruments: [EURUSD, GBPUSD] } }
       features: { plugin: indicators, from: ticks, params: { columns: [ema_10, ema_20] } }
       model: { plugin: linear, from: features, params: { artifact: ema_cross.json } }
       decide: { plugin: threshold, from: [model, broker.executions~], params: { quantity: 1000 } }
       risk: { plugin: limits, from: [decide, broker.executions~], params: { max_position: 5000 }, on_error: halt }
       broker: { plugin: paper, from: [ticks, risk], params: { deposit: 100000 } }
     """
+  private static let names = ["features", "model", "decide", "risk", "broker"]
 
-  @Test func `thousands of flips under load change nothing that leaves`() throws {
-    let kit = try FlipKit(Self.text, files: ["ema_cross.json": FlipKit.emaCross])
+  @Test(arguments: [1 as UInt64, 20_260_101])
+  func `random swaps, commits and reverts under load change nothing that leaves`(seed: UInt64) throws {
+    let kit = try SwapKit(Self.text, files: ["ema_cross.json": SwapKit.emaCross])
     let still = try kit.run()
     #expect(still.orders > 100)
 
     let run = try kit.makeRun(RunOptions())
     try run.start()
-    var flips = 0
-    var pauses: [UInt64] = []
-    let nodes = ["features", "model", "decide", "risk", "broker"]
-    var state = RandomState(seed: 20_260_101)
-    while run.eventCount < 590_000 {
-      let name = nodes[Int(state.next() % UInt64(nodes.count))]
+    var random = RandomState(seed: seed)
+    var number = 0
+    var outcomes: [SwapReport.Outcome: Int] = [:]
+    while run.eventCount < 580_000 {
+      number += 1
+      let name = Self.names[Int(random.next() % UInt64(Self.names.count))]
+      var policy = SwapPolicy()
+      policy.shadow = Int(random.next() % 3) * 500
+      policy.probation = [0, 500, 1_000_000][Int(random.next() % 3)]
       do throws(GantryError) {
-        pauses.append(try run.flip(node: name, to: kit.code(named: name)).pauseNs)
-        flips += 1
+        var report = try run.swap(kit.request("c\(number)", name, policy))
+        #expect(report.hasFlipped)
+        switch random.next() % 4 {
+        case 0 where policy.probation == 1_000_000: report = try run.revert(node: name, by: "test")
+        case 1 where policy.probation == 1_000_000: report = try run.commit(node: name, by: "test")
+        default: break
+        }
+        #expect(report.differingRows == 0, "seed \(seed), \(name): \(report)")
+        if let outcome = report.outcome { outcomes[outcome, default: 0] += 1 }
       } catch {
-        guard error.diagnostics.first?.code == "swap.ended" else { throw error }
-        break
+        let code = error.diagnostics.first?.code
+        guard code == "swap.ended" || code == "swap.failed" || code == "swap.none" else { throw error }
+        if code == "swap.failed", run.eventCount < 580_000 { throw error }
       }
     }
     run.wait()
     let summary = try run.finish()
-    #expect(flips > 50, "only \(flips) flips fitted into the run")
-    #expect(summary.orderHash == still.orderHash)
+    #expect(number > 20, "only \(number) swaps fitted into the run")
+    #expect(summary.orderHash == still.orderHash, "seed \(seed)")
     #expect(summary.netProfit == still.netProfit)
     #expect(summary.events == still.events)
+    #expect(run.swaps.allSatisfy { $0.outcome != nil })
   }
 
   @Test func `a candidate of another plugin is refused and the run goes on`() throws {
-    let kit = try FlipKit(Self.text, files: ["ema_cross.json": FlipKit.emaCross])
+    let kit = try SwapKit(Self.text, files: ["ema_cross.json": SwapKit.emaCross])
     let run = try kit.makeRun(RunOptions())
     try run.start()
-    #expect(throws: GantryError.self) { try run.flip(node: "features", to: kit.code(named: "decide")) }
+    var request = kit.request("c1", "features", SwapPolicy())
+    request.node = "decide"
+    #expect(throws: GantryError.self) { try run.swap(request) }
     run.wait()
     let summary = try run.finish()
     #expect(summary.events == 600_000)
@@ -63,7 +80,7 @@ import Testing
 }
 
 /// A graph of built plugins, ready to be run several times.
-private final class FlipKit {
+final class SwapKit {
   static let emaCross = """
     {"format":"gantry.linear/1","name":"ema-cross","version":"1","kind":"linear","intercept":0,
      "columns":["ema_10","ema_20"],"coefficients":[1,-1]}
@@ -74,7 +91,7 @@ private final class FlipKit {
   private var plugins: [String: PluginCode] = [:]
 
   init(_ text: String, files: [String: String]) throws {
-    var template = Array("/tmp/gantry-flips-XXXXXX".utf8CString)
+    var template = Array("/tmp/gantry-swaps-XXXXXX".utf8CString)
     let folder = String(cString: try #require(mkdtemp(&template)))
     for (name, content) in files {
       let file = try #require(fopen("\(folder)/\(name)", "w"))
@@ -84,10 +101,10 @@ private final class FlipKit {
     var loaded: [String: PluginCode] = [:]
     let loader = loader
     let result = GraphBuilder.build(
-      file: "\(folder)/flips.yaml", text: text,
+      file: "\(folder)/swaps.yaml", text: text,
       catalog: { id, _ in
         do {
-          let generation = try loader.load(path: FlipKit.products + "/lib\(id).so")
+          let generation = try loader.load(path: SwapKit.products + "/lib\(id).so")
           let plugin = generation[id]!
           loaded[id] = PluginCode(
             raw: plugin.raw, description: plugin.description, sha256: generation.sha256,
@@ -115,6 +132,11 @@ private final class FlipKit {
 
   func code(named node: String) -> PluginCode {
     plugins[graph.nodes[graph.node(named: node)!].plugin.id]!
+  }
+
+  /// A request for an instance of the same code and parameters.
+  func request(_ id: String, _ node: String, _ policy: SwapPolicy) -> SwapRequest {
+    SwapRequest(id: id, node: node, graph: graph, code: code(named: node), policy: policy, by: "test")
   }
 
   func makeRun(_ options: RunOptions) throws -> Run {

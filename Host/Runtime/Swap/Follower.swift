@@ -1,0 +1,379 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Feeds a muted instance with all that its node gets, in the same order, off the lane: the lane
+/// copies each call's rows into a ring of bytes, a thread of the follower's own makes the calls.
+///
+/// Guarantees: the muted instance sees every event that the node was offered, once, in order, with
+/// the same clock; the lane never waits for the thread, except with the replay clock when the ring
+/// is full; at a flip the lane itself makes the last few calls, so that both instances stand at the
+/// same event. When a live lane finds the ring full the muted instance has missed something: it is
+/// `mutedFault` from there on and will never count.
+///
+/// Who handles records holds `turn`. Inline (canaries, and replays of swaps) the lane holds it
+/// always and the thread sleeps.
+final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's holder consumes; see fields
+  let muted: MutedInstance
+  private let memory: UnsafeMutableRawPointer
+  private let capacity: UInt64
+  /// The lane's.
+  private var tail: UInt64 = 0
+  private var pushedRows: UInt64 = 0
+  private let canWait: Bool
+  /// The call pushed last is to be compared: its outputs are pushed as well.
+  private var callCompares = false
+  /// Calls are made by the lane at once, and nothing is copied.
+  private(set) var isInline = false
+  /// Everything before this position may be handled.
+  private let published = Atomic<UInt64>(0)
+  private let head = Atomic<UInt64>(0)
+  private let pushed = Atomic<UInt64>(0)
+  private let handled = Atomic<UInt64>(0)
+  private let turn = Atomic<UInt32>(0)
+  /// The lane wants the turn: the thread stops between two records.
+  private let isWanted = Atomic<Bool>(false)
+  private let isStopped = Atomic<Bool>(false)
+  private let isReady = Atomic<Bool>(false)
+  private let bell = Bell()
+  private let thread = LaneThread()
+  private var hasThread = false
+  /// Compared while set; the turn holder's.
+  private let compares = Atomic<Bool>(false)
+  private var comparison = OutputComparison()
+  private let outcome = Mutex(OutputComparison.Result())
+  private var expectsOutputs = false
+  private let comparedRows: UnsafeMutablePointer<Int>
+  private let portTypes: UnsafeMutablePointer<UInt32>
+  let name: String
+
+  static let ringBytes = 32 << 20
+  private static let recordBytes = 64
+
+  /// One call, or what the counted instance wrote in it. Rows and arena follow, 64 bytes aligned.
+  private struct Record: BitwiseCopyable {
+    enum Kind { static let skip: UInt32 = 0, call: UInt32 = 1, outputs: UInt32 = 2, end: UInt32 = 3 }
+    var kind: UInt32
+    /// Input of a call, port of outputs.
+    var index: UInt32
+    var count: UInt32
+    var stride: UInt32
+    /// Of a call: 1 when its outputs follow, to be compared.
+    var isCompared: UInt64
+    var nowNs: Int64
+    var chain: Int64
+    var arenaCount: UInt64
+    /// Of the whole record.
+    var span: UInt64
+  }
+
+  init(_ muted: MutedInstance, like node: UnsafeMutablePointer<LaneNode>, name: String, clock: Graph.ClockKind) {
+    self.muted = muted
+    self.name = name
+    canWait = clock == .replay
+    capacity = UInt64(Follower.ringBytes)
+    // Fresh pages of the system's: those that are not used cost nothing.
+    memory = mmap(nil, Follower.ringBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    precondition(memory != MAP_FAILED, "no address space for a follower's ring")
+    portTypes = .allocate(capacity: max(muted.portCount, 1))
+    for index in 0..<muted.portCount { portTypes[index] = node.pointee.ports[index].schema.pointee.type }
+    comparedRows = .allocate(capacity: max(muted.portCount, 1))
+    comparedRows.initialize(repeating: 0, count: max(muted.portCount, 1))
+  }
+
+  deinit {
+    munmap(memory, Follower.ringBytes)
+    portTypes.deallocate()
+    comparedRows.deallocate()
+    share?.deallocate()
+  }
+
+  // MARK: the lane's side
+
+  /// A call that the counted instance gets, or has got.
+  @inline(never)
+  func push(
+    input: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int,
+    now: UnsafePointer<Int64>
+  ) {
+    callCompares = compares.load(ordering: .relaxed)
+    if isInline {
+      clinux_set_thread_tag(muted.tag)
+      beginCall(callCompares)
+      muted.call(
+        input: input, rows: rows, count: count, stride: stride, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
+      return
+    }
+    append(
+      kind: Record.Kind.call, index: UInt32(truncatingIfNeeded: input), rows: rows, count: count, stride: stride, arena: arena,
+      arenaCount: arenaCount, now: now)
+    pushedRows &+= UInt64(count)
+    pushed.store(pushedRows, ordering: .relaxed)
+  }
+
+  /// What the counted instance wrote to one port in the call pushed before.
+  func pushOutputs(port: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int, now: UnsafePointer<Int64>) {
+    guard callCompares else { return }
+    if isInline { return compare(port: port, rows: rows, count: count, stride: stride) }
+    append(
+      kind: Record.Kind.outputs, index: UInt32(truncatingIfNeeded: port), rows: rows, count: count, stride: stride, arena: nil,
+      arenaCount: 0, now: now)
+  }
+
+  /// Lets the thread see that there is work; at the end of a block.
+  @inline(__always)
+  func nudge() { bell.ring() }
+
+  private func append(
+    kind: UInt32, index: UInt32, rows: UnsafePointer<UInt8>, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int,
+    now: UnsafePointer<Int64>
+  ) {
+    let rowBytes = (count &* stride &+ 63) & ~63
+    let span = UInt64(Follower.recordBytes &+ rowBytes &+ (arenaCount &+ 63) & ~63)
+    guard let place = place(span) else { return }
+    place.storeBytes(
+      of: Record(
+        kind: kind, index: index, count: UInt32(truncatingIfNeeded: count), stride: UInt32(truncatingIfNeeded: stride), isCompared: callCompares ? 1 : 0,
+        nowNs: now[0], chain: now[1], arenaCount: UInt64(arenaCount), span: span), as: Record.self)
+    (place + Follower.recordBytes).copyMemory(from: rows, byteCount: count &* stride)
+    if arenaCount > 0, let arena { (place + Follower.recordBytes + rowBytes).copyMemory(from: arena, byteCount: arenaCount) }
+    tail &+= span
+    published.store(tail, ordering: .releasing)
+  }
+
+  private func place(_ span: UInt64) -> UnsafeMutableRawPointer? {
+    let offset = tail & (capacity - 1)
+    let toEnd = capacity - offset
+    if span > toEnd {
+      guard hasRoom(toEnd) else { return nil }
+      (memory + Int(offset)).storeBytes(of: Record.Kind.skip, as: UInt32.self)
+      tail &+= toEnd
+      published.store(tail, ordering: .releasing)
+      return place(span)
+    }
+    return hasRoom(span) ? memory + Int(offset) : nil
+  }
+
+  private func hasRoom(_ span: UInt64) -> Bool {
+    guard span <= capacity / 4 else {
+      muted.fails("got a call of \(span) bytes, more than a follower takes")
+      return false
+    }
+    while tail &+ span &- head.load(ordering: .acquiring) > capacity {
+      guard canWait, muted.isWhole, !isStopped.load(ordering: .relaxed) else {
+        muted.fails("fell so far behind that it missed events")
+        return false
+      }
+      // A replay waits for its slowest part. The lane may do the work itself.
+      bell.ring()
+      if !isReady.load(ordering: .acquiring) {
+        usleep(100)
+      } else if takeTurn() {
+        clinux_set_thread_tag(muted.tag)
+        handle(atMost: 4096)
+        giveTurn()
+        laneTag.map(clinux_set_thread_tag)
+      } else {
+        clinux_pause()
+      }
+    }
+    return true
+  }
+  /// The tag of the lane's thread, set again after calls made here.
+  var laneTag: UInt64?
+
+  // MARK: the turn
+
+  func takeTurn() -> Bool { turn.compareExchange(expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged }
+  func giveTurn() { turn.store(0, ordering: .releasing) }
+
+  /// For the lane, at a boundary: the turn, with everything handled, or false: ask again at the next
+  /// boundary. The lane itself makes the last calls when they are few.
+  func takeOver(_ lane: Lane) -> Bool {
+    guard isReady.load(ordering: .acquiring) else { return false }
+    guard takeTurn() else {
+      isWanted.store(true, ordering: .releasing)
+      return false
+    }
+    guard backlogRows <= SwapMachine.caughtUpRows else {
+      isWanted.store(false, ordering: .relaxed)
+      giveTurn()
+      bell.ring()
+      return false
+    }
+    clinux_set_thread_tag(muted.tag)
+    handle(atMost: .max)
+    muted.fireDue(upTo: lane.now[0])
+    clinux_set_thread_tag(lane.tag)
+    return true
+  }
+
+  /// The flip was not to be now: the thread goes on.
+  func giveUpWaiting() {
+    isWanted.store(false, ordering: .releasing)
+    bell.ring()
+  }
+
+  func giveBack() {
+    isWanted.store(false, ordering: .relaxed)
+    giveTurn()
+    bell.ring()
+  }
+
+  /// From here on, or no longer, the lane makes the calls itself. The lane holds the turn and keeps it.
+  func beInline(_ on: Bool) { isInline = on }
+
+  var hasOwnThread: Bool { hasThread }
+
+  // MARK: canaries
+
+  /// Which instruments' events count in the candidate: one bit each; nil while there is no canary.
+  private var share: UnsafeMutablePointer<UInt64>?
+  private var shareWords = 0
+
+  /// Set before the canary begins; freed with the follower.
+  func setShare(_ instruments: Set<Int>, of count: Int) {
+    shareWords = (count + 64) / 64
+    let words = UnsafeMutablePointer<UInt64>.allocate(capacity: shareWords)
+    words.initialize(repeating: 0, count: shareWords)
+    for instrument in instruments { words[instrument / 64] |= 1 << UInt64(instrument % 64) }
+    share = words
+  }
+
+  func selects(_ row: UnsafePointer<UInt8>) -> Bool {
+    guard let share else { return false }
+    let instrument = Int(UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self).pointee.instrument)
+    return instrument / 64 < shareWords && share[instrument / 64] >> UInt64(instrument % 64) & 1 == 1
+  }
+
+  /// For one event the candidate counts and the old instance is the muted one.
+  func lend(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) { muted.change(places: lane, node) }
+  func takeBack(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) { muted.change(places: lane, node) }
+
+  /// Rows pushed and not yet handled.
+  var backlogRows: UInt64 { pushed.load(ordering: .relaxed) &- handled.load(ordering: .relaxed) }
+  var isLoaded: Bool { isReady.load(ordering: .acquiring) }
+  var comparisonResult: OutputComparison.Result { outcome.withLock { $0 } }
+  func compare() { compares.store(true, ordering: .relaxed) }
+
+  // MARK: the thread
+
+  /// The instance has its state: the thread may begin.
+  func start() throws(GantryError) {
+    isReady.store(true, ordering: .releasing)
+    hasThread = true
+    try thread.start(name: "swap:\(name)") { [self] in
+      clinux_set_thread_tag(muted.tag)
+      run()
+    }
+  }
+
+  /// Without a thread: the lane makes all calls.
+  func startInline() {
+    isReady.store(true, ordering: .releasing)
+    _ = takeTurn()
+    isInline = true
+  }
+
+  /// Ends the thread. Called when the lane no longer pushes.
+  func stop() {
+    isStopped.store(true, ordering: .releasing)
+    bell.ring()
+    if hasThread { thread.join() }
+    hasThread = false
+  }
+
+  private func run() {
+    while !isStopped.load(ordering: .acquiring) {
+      let seen = bell.current
+      if !isWanted.load(ordering: .relaxed), takeTurn() {
+        handle(atMost: .max, untilWanted: true)
+        giveTurn()
+      }
+      if head.load(ordering: .relaxed) == published.load(ordering: .acquiring) || isWanted.load(ordering: .relaxed) {
+        bell.wait(since: seen, timeoutNs: 2_000_000)
+      } else {
+        clinux_pause()
+      }
+    }
+  }
+
+  /// Handles records; the turn's holder.
+  private func handle(atMost limit: Int, untilWanted: Bool = false) {
+    var position = head.load(ordering: .relaxed)
+    var rows = handled.load(ordering: .relaxed)
+    var count = 0
+    while count < limit, position != published.load(ordering: .acquiring) {
+      if untilWanted, isWanted.load(ordering: .relaxed) { break }
+      let place = memory + Int(position & (capacity - 1))
+      if place.load(as: UInt32.self) == Record.Kind.skip {
+        position &+= capacity - position & (capacity - 1)
+        head.store(position, ordering: .releasing)
+        continue
+      }
+      let record = place.load(as: Record.self)
+      let bytes = UnsafeRawPointer(place + Follower.recordBytes).assumingMemoryBound(to: UInt8.self)
+      let rowBytes = (Int(record.count) * Int(record.stride) + 63) & ~63
+      if record.kind == Record.Kind.call {
+        beginCall(record.isCompared != 0)
+        muted.call(
+          input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride),
+          arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs, chain: record.chain)
+        rows &+= UInt64(record.count)
+      } else if record.kind == Record.Kind.outputs {
+        compare(port: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride))
+      }
+      position &+= record.span
+      head.store(position, ordering: .releasing)
+      handled.store(rows, ordering: .relaxed)
+      count += 1
+    }
+    if compares.load(ordering: .relaxed) { publishComparison() }
+  }
+
+  // MARK: comparison
+
+  /// What the call before wrote is final: what the counted instance did not write is a difference.
+  private func beginCall(_ isCompared: Bool) {
+    if expectsOutputs {
+      for port in 0..<muted.portCount {
+        let surplus = muted.rows(port: port).count - comparedRows[port]
+        if surplus > 0 { comparison.surplus(surplus) }
+      }
+    }
+    expectsOutputs = isCompared
+    for port in 0..<muted.portCount { comparedRows[port] = 0 }
+  }
+
+  private func compare(port: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int) {
+    guard expectsOutputs else { return }
+    let own = muted.rows(port: port)
+    for index in 0..<count {
+      let place = comparedRows[port] + index
+      if place < own.count {
+        comparison.compare(rows + index * stride, own.base + place * own.stride, type: portTypes[port], stride: stride)
+      } else {
+        comparison.surplus(1)
+      }
+    }
+    comparedRows[port] += count
+  }
+
+  private func publishComparison() {
+    let result = comparison.result
+    outcome.withLock { $0 = result }
+  }
+
+  /// The comparison ends with a flip: the roles change.
+  func endComparison() {
+    beginCall(false)
+    publishComparison()
+    compares.store(false, ordering: .relaxed)
+  }
+}

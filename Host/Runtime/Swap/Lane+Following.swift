@@ -1,0 +1,238 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import Synchronization
+
+/// What a lane does for swaps: feeding followers and tails, canaries, and the commands by which a
+/// swap goes on at an event boundary.
+extension Lane {
+  /// A delivery of one event to a node that is followed, or that keeps a tail.
+  @inline(never)
+  func deliverFollowed(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ row: UnsafePointer<UInt8>) {
+    let source = input.pointee.source
+    let index = input - node.pointee.inputs
+    let stride = source.pointee.stride
+    let arena = input.pointee.hasArena ? UnsafePointer(source.pointee.arena) : nil
+    let arenaCount = input.pointee.hasArena ? Int(source.pointee.output.pointee.arena_count) : 0
+    if let tail = node.pointee.tail { tail.pointee.add(input: index, rows: row, count: 1, stride: stride, arena: arena, arenaCount: arenaCount, now: now) }
+    guard let follower = node.pointee.follower else { return callOne(node, input, row) }
+    follower._withUnsafeGuaranteedRef { follower in
+      let toCandidate = node.pointee.watch.contains(.canary) && follower.selects(row)
+      if toCandidate { follower.lend(self, node) }
+      follower.push(input: index, rows: row, count: 1, stride: stride, arena: arena, arenaCount: arenaCount, now: now)
+      clinux_set_thread_tag(tag)
+      let mark = PublishedMark(node)
+      callOne(node, input, row)
+      mark.pushNew(node, follower, now)
+      if toCandidate { follower.takeBack(self, node) }
+    }
+  }
+
+  /// A run of rows was handled by a node that gets blocks.
+  @inline(never)
+  func followRun(
+    _ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ row: UnsafePointer<UInt8>, count: Int
+  ) {
+    guard count > 0 else { return }
+    let source = input.pointee.source
+    let index = input - node.pointee.inputs
+    let stride = source.pointee.stride
+    let arena = input.pointee.hasArena ? UnsafePointer(source.pointee.arena) : nil
+    let arenaCount = input.pointee.hasArena ? Int(source.pointee.output.pointee.arena_count) : 0
+    if let tail = node.pointee.tail { tail.pointee.add(input: index, rows: row, count: count, stride: stride, arena: arena, arenaCount: arenaCount, now: now) }
+    node.pointee.follower?._withUnsafeGuaranteedRef {
+      $0.push(input: index, rows: row, count: count, stride: stride, arena: arena, arenaCount: arenaCount, now: now)
+      clinux_set_thread_tag(tag)
+    }
+  }
+
+  /// Lets the followers' threads see what the block has brought.
+  @inline(never)
+  func nudgeFollowers() {
+    for slot in 0..<nodeCount { nodes[slot].follower?._withUnsafeGuaranteedRef { $0.nudge() } }
+  }
+}
+
+/// How many rows stood in a node's ports before a call.
+struct PublishedMark {
+  private var counts: (Int, Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0, 0)
+
+  init(_ node: UnsafeMutablePointer<LaneNode>) {
+    withUnsafeMutableBytes(of: &counts) { bytes in
+      let counts = bytes.bindMemory(to: Int.self)
+      for port in 0..<min(node.pointee.portCount, counts.count) { counts[port] = node.pointee.ports[port].published }
+    }
+  }
+
+  /// Gives the rows written since to the follower, for comparison.
+  func pushNew(_ node: UnsafeMutablePointer<LaneNode>, _ follower: Follower, _ now: UnsafePointer<Int64>) {
+    withUnsafeBytes(of: counts) { bytes in
+      let counts = bytes.bindMemory(to: Int.self)
+      for port in 0..<min(node.pointee.portCount, counts.count) {
+        let buffer = node.pointee.ports + port
+        let new = buffer.pointee.published - counts[port]
+        guard new > 0 else { continue }
+        follower.pushOutputs(
+          port: port, rows: buffer.pointee.rows + counts[port] * buffer.pointee.stride, count: new, stride: buffer.pointee.stride, now: now)
+      }
+    }
+  }
+}
+
+/// A candidate takes the old instance's state, or the node's tail, and is fed from here on.
+final class FollowCommand: LaneCommand, @unchecked Sendable {
+  private let slot: Int
+  private let follower: Follower
+  private let state: UnsafePointer<gantry_state>?
+  private let usesTail: Bool
+  private let change: Int64
+  private let buffer: UnsafeMutablePointer<UInt8>
+  private let capacity: Int
+  private(set) var used = 0
+  private(set) var status: gantry_status = GANTRY_OK
+
+  /// The largest state that is saved on a lane.
+  static let stateBytesMax = 64 << 10
+
+  init(slot: Int, follower: Follower, state: UnsafePointer<gantry_state>?, usesTail: Bool, change: Int64) {
+    self.slot = slot
+    self.follower = follower
+    self.state = state
+    self.usesTail = usesTail
+    self.change = change
+    capacity = FollowCommand.stateBytesMax
+    buffer = .allocate(capacity: capacity)
+    // Touched now, not on the lane.
+    buffer.initialize(repeating: 0, count: capacity)
+    super.init()
+  }
+
+  deinit { buffer.deallocate() }
+
+  /// The state as it was saved.
+  var saved: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: buffer, count: used) }
+
+  override func perform(_ lane: Lane) -> Bool {
+    let node = lane.nodes + slot
+    if let state {
+      status = save(state, node.pointee.instance)
+      guard status == GANTRY_OK else { return true }
+    }
+    follower.muted.clone(from: node)
+    follower.laneTag = lane.tag
+    if usesTail, let tail = node.pointee.tail { tail.pointee.feed(follower) }
+    node.pointee.follower = .passUnretained(follower)
+    node.pointee.watch.insert(.followed)
+    lane.followerCount += 1
+    lane.recorder.decision(.swapBegan, node: node.pointee.index, value: change)
+    return true
+  }
+
+  private func save(_ state: UnsafePointer<gantry_state>, _ instance: OpaquePointer?) -> gantry_status {
+    guard state.pointee.bound(instance) <= UInt64(capacity) else { return GANTRY_FULL }
+    var writer = gantry_state_writer()
+    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
+    writer.context = Unmanaged.passUnretained(self).toOpaque()
+    writer.write = { writer, bytes, length in
+      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
+      return Unmanaged<FollowCommand>.fromOpaque(context)._withUnsafeGuaranteedRef { command in
+        guard let bytes, length <= UInt64(command.capacity - command.used) else { return length == 0 ? GANTRY_OK : GANTRY_FULL }
+        UnsafeMutableRawPointer(command.buffer + command.used).copyMemory(from: bytes, byteCount: Int(length))
+        command.used += Int(length)
+        return GANTRY_OK
+      }
+    }
+    return state.pointee.save(instance, &writer)
+  }
+}
+
+/// The counted and the muted instance of a node change their roles.
+final class ExchangeCommand: LaneCommand, @unchecked Sendable {
+  enum Reason { case flip, revert }
+  private let slot: Int
+  private let follower: Follower
+  private let change: Int64
+  private let reason: Reason
+  private(set) var atEvent: UInt64 = 0
+  private(set) var failure: String?
+
+  init(slot: Int, follower: Follower, change: Int64, reason: Reason) {
+    self.slot = slot
+    self.follower = follower
+    self.change = change
+    self.reason = reason
+    super.init()
+  }
+
+  override func perform(_ lane: Lane) -> Bool {
+    let node = lane.nodes + slot
+    let wasInline = follower.isInline
+    if !wasInline, !follower.takeOver(lane) { return false }
+    // Handling what was left may have shown that it must not count.
+    if let fault = follower.muted.faultText {
+      failure = fault
+    } else {
+      follower.endComparison()
+      follower.muted.exchange(lane, node)
+      node.pointee.watch.remove(.canary)
+      lane.recorder.decision(reason == .flip ? .flipped : .flippedBack, node: node.pointee.index, value: change)
+      atEvent = lane.eventCount
+    }
+    if wasInline, follower.hasOwnThread { follower.beInline(false) }
+    if !follower.isInline { follower.giveBack() }
+    return true
+  }
+}
+
+/// A share of the instruments goes to the candidate from here on; the lane calls both instances.
+final class CanaryCommand: LaneCommand, @unchecked Sendable {
+  private let slot: Int
+  private let follower: Follower
+  private let change: Int64
+
+  init(slot: Int, follower: Follower, change: Int64) {
+    self.slot = slot
+    self.follower = follower
+    self.change = change
+    super.init()
+  }
+
+  /// A node has 10^12 ids; a canary's begin this much further on.
+  private static let idRange: UInt64 = 1 << 37
+
+  override func perform(_ lane: Lane) -> Bool {
+    if !follower.isInline, !follower.takeOver(lane) { return false }
+    follower.beInline(true)
+    // Two instances give out ids from here on, for orders that both stand.
+    follower.muted.instance.context.pointee.nextID += CanaryCommand.idRange
+    lane.nodes[slot].watch.insert(.canary)
+    lane.recorder.decision(.canaryBegan, node: lane.nodes[slot].index, value: change)
+    return true
+  }
+}
+
+/// The muted instance is fed no more.
+final class UnfollowCommand: LaneCommand, @unchecked Sendable {
+  private let slot: Int
+  private let follower: Follower
+  private let change: Int64
+
+  init(slot: Int, follower: Follower, change: Int64) {
+    self.slot = slot
+    self.follower = follower
+    self.change = change
+    super.init()
+  }
+
+  override func perform(_ lane: Lane) -> Bool {
+    let node = lane.nodes + slot
+    guard node.pointee.follower != nil else { return true }
+    node.pointee.follower = nil
+    node.pointee.watch.remove(.canary)
+    if node.pointee.tail == nil { node.pointee.watch.remove(.followed) }
+    lane.followerCount -= 1
+    lane.recorder.decision(.swapEnded, node: node.pointee.index, value: change)
+    return true
+  }
+}

@@ -1,0 +1,174 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import Synchronization
+
+/// Swaps of a running graph's nodes.
+extension Run {
+  /// Replaces one node's instance by another, as design section 7 says: prepared beside the old one,
+  /// warmed, compared, flipped at an event boundary, on probation until it is committed or reverted.
+  ///
+  /// Returns after the flip, or with `waits` after the end; the steps before are told to `progress`, on
+  /// another thread. A swap of the same node that is still under way is superseded. Any thread but a
+  /// lane's. Throws, with the old instance counted and untouched, when it does not come to a flip.
+  @discardableResult
+  public func swap(
+    _ request: SwapRequest, waits: Bool = false, progress: @escaping @Sendable (SwapStep) -> Void = { _ in }
+  ) throws(GantryError) -> SwapReport {
+    let driver = try beginSwap(request, progress: progress)
+    return try driver.wait(untilEnd: waits)
+  }
+
+  private func beginSwap(
+    _ request: SwapRequest, progress: @escaping @Sendable (SwapStep) -> Void
+  ) throws(GantryError) -> SwapDriver {
+    let node = try check(request)
+    if let running = swapList.withLock({ $0.drivers[node] }) {
+      running.ask(.supersede)
+      _ = try? running.wait(untilEnd: true)
+    }
+    let number = numbers[node]
+    guard let (lane, slot) = place(of: number) else {
+      throw GantryError("swap.no-lane", "\(request.node) does not run on a lane", exit: .usage)
+    }
+    let driver = swapList.withLock { swaps -> SwapDriver? in
+      guard swaps.drivers[node] == nil, !swaps.isClosed else { return nil }
+      swaps.lastNumber += 1
+      let driver = SwapDriver(request, node: node, nodeNumber: number, number: swaps.lastNumber, run: self, lane: lane, slot: slot, progress: progress)
+      swaps.drivers[node] = driver
+      swaps.all.append(driver)
+      return driver
+    }
+    guard let driver else {
+      throw GantryError("swap.busy", "another change of \(request.node) began at the same time, or the run is ending", exit: .failed)
+    }
+    try driver.start()
+    return driver
+  }
+
+  /// Brings the old instance back, exactly, as long as it is fed: in probation, or before the flip.
+  public func revert(node: String, by: String) throws(GantryError) -> SwapReport { try finishSwap(node, .revert) }
+
+  /// Ends a swap's probation at once: the new instance stays.
+  public func commit(node: String, by: String) throws(GantryError) -> SwapReport { try finishSwap(node, .commit) }
+
+  private func finishSwap(_ node: String, _ wish: SwapMachine.Wish) throws(GantryError) -> SwapReport {
+    guard let index = graph.node(named: node) else {
+      throw GantryError("swap.unknown-node", "no node is named \(node)", exit: .usage)
+    }
+    guard let driver = swapList.withLock({ $0.drivers[index] }) else {
+      throw GantryError(
+        "swap.none", "no swap of \(node) is under way", help: ["`gantry history` lists what was changed; `gantry revert ID` makes a committed change anew"],
+        exit: .usage)
+    }
+    driver.ask(wish)
+    return try driver.wait(untilEnd: true)
+  }
+
+  /// All swaps of this run, under way and ended.
+  public var swaps: [SwapReport] { swapList.withLock { $0.all }.map(\.report) }
+
+  private func check(_ request: SwapRequest) throws(GantryError) -> Int {
+    guard let node = graph.node(named: request.node), let other = request.graph.node(named: request.node) else {
+      throw GantryError("swap.unknown-node", "no node is named \(request.node)", exit: .usage)
+    }
+    guard request.graph.nodes.map(\.name) == graph.nodes.map(\.name) else {
+      throw GantryError("swap.other-graph", "a swap replaces one node and leaves all others", help: ["use apply"])
+    }
+    let old = graph.nodes[node]
+    let new = request.graph.nodes[other]
+    let ports = (old: (old.plugin.inputs.map(\.type), old.plugin.outputs.map(\.type)), new: (new.plugin.inputs.map(\.type), new.plugin.outputs.map(\.type)))
+    guard ports.old == ports.new, old.inputs.map(\.fromNode) == new.inputs.map(\.fromNode), old.inputs.map(\.toPort) == new.inputs.map(\.toPort) else {
+      throw GantryError(
+        "swap.other-ports", "\(new.plugin.id)@\(new.plugin.version) has not the ports that \(request.node)'s edges use",
+        help: ["use apply, which checks the graph with the new plugin first"])
+    }
+    guard old.plugin.kind == new.plugin.kind else {
+      throw GantryError("swap.other-kind", "\(request.node) is a \(old.plugin.kind.rawValue), and \(new.plugin.id) is a \(new.plugin.kind.rawValue)")
+    }
+    if request.policy.canary != nil, old.plugin.effects != .none {
+      throw GantryError("swap.canary-external", "\(request.node) acts on the outside: it cannot share its events with a second instance", help: ["swap it without a canary"])
+    }
+    return node
+  }
+
+  /// The lane and the slot of a node, by its number.
+  func place(of number: Int) -> (Lane, Int)? {
+    for lane in planner.lanes {
+      for slot in 0..<lane.nodeCount where lane.nodes[slot].index == Int32(number) { return (lane, slot) }
+    }
+    return nil
+  }
+
+  /// A configured instance of a node as the request has it, with the schemas of the counted one.
+  func makeCandidate(_ index: Int, _ request: SwapRequest) throws(GantryError) -> (instance: Instance, artifacts: [ArtifactUse]) {
+    let context = changes.withLock { _ in addContext(index) }
+    let candidate = try Instance(graph: request.graph, node: index, code: request.code, context: context)
+    do throws(GantryError) {
+      var artifacts: [ArtifactUse] = []
+      try candidate.configure(request.graph, inputs: inputSchemas(index), artifacts: &artifacts)
+      guard candidate.schemas == instances[index].schemas else {
+        throw GantryError(
+          "swap.other-schema", "the candidate for \(request.node) has other output columns",
+          help: ["use apply, which makes new instances of all that read it"])
+      }
+      return (candidate, artifacts)
+    } catch {
+      candidate.destroy()
+      throw error
+    }
+  }
+
+  /// A thread tag that no lane, reader or other follower has.
+  func nextTag() -> UInt64 {
+    swapList.withLock { swaps in
+      swaps.lastTag += 1
+      return swaps.lastTag
+    }
+  }
+
+  /// Lines of the host about a node.
+  func say(node: Int, _ text: String) {
+    options.onLog(LogLine(severity: .info, node: graph.nodes[node].name, wallNs: clinux_wall_ns(), text: text))
+  }
+
+  func didLetGo(_ code: PluginCode) { options.onLetGo(code) }
+
+  /// The instruments of a canary: those whose hash falls into the share. The same for every run.
+  static func canaryInstruments(_ graph: Graph, share: Double) -> [Int] {
+    graph.instruments.indices.compactMap { index in
+      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+      for byte in graph.instruments[index].symbol.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+      hash ^= hash >> 33
+      hash &*= 0xFF51_AFD7_ED55_8CCD
+      hash ^= hash >> 33
+      return Double(hash >> 11) / Double(1 << 53) < share ? index + 1 : nil
+    }
+  }
+
+  func swapEnded(_ driver: SwapDriver) {
+    swapList.withLock { swaps in
+      if swaps.drivers[driver.node] === driver { swaps.drivers[driver.node] = nil }
+    }
+  }
+
+  /// After the lanes have ended: every swap ends as it stands.
+  func endSwaps() {
+    let drivers = swapList.withLock { swaps -> [SwapDriver] in
+      swaps.isClosed = true
+      return swaps.all
+    }
+    for driver in drivers { _ = try? driver.wait(untilEnd: true) }
+  }
+}
+
+/// The swaps of one run.
+struct RunSwaps {
+  /// By node: the swap under way.
+  var drivers: [Int: SwapDriver] = [:]
+  var all: [SwapDriver] = []
+  var lastNumber: Int64 = 0
+  var isClosed = false
+  var lastTag: UInt64 = 1_000_000
+}
