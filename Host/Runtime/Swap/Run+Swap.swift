@@ -153,6 +153,21 @@ extension Run {
     }
   }
 
+  /// Before an apply, which must not meet a swap: those before their flip are superseded, those in
+  /// probation are committed, and no new one begins until `reopenSwaps`. Not while `changes` is held.
+  func settleSwaps() {
+    let drivers = swapList.withLock { swaps -> [SwapDriver] in
+      swaps.isClosed = true
+      return swaps.all
+    }
+    for driver in drivers {
+      driver.ask(.supersede)
+      _ = try? driver.wait(untilEnd: true)
+    }
+  }
+
+  func reopenSwaps() { swapList.withLock { $0.isClosed = false } }
+
   /// After the lanes have ended: every swap ends as it stands.
   func endSwaps() {
     let drivers = swapList.withLock { swaps -> [SwapDriver] in
