@@ -73,6 +73,9 @@ public final class Loader: Sendable {
   /// Bytes of code that cannot be unmapped.
   public var residentBytes: UInt64 { state.withLock { $0.residentBytes } }
 
+  /// What is mapped now, in the order of loading.
+  public var generations: [Generation] { state.withLock { $0.mapped.values.map(\.generation).sorted { $0.number < $1.number } } }
+
   /// Loads a plugin file or a bundle folder.
   public func load(path: String) throws(GantryError) -> Generation {
     try load(PluginImage(path: path))

@@ -58,6 +58,8 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   deinit { backlog.deallocate() }
 
   var dropped: UInt64 { droppedCount.load(ordering: .relaxed) }
+  /// Events that wait for room.
+  var depth: Int { depthNow.load(ordering: .relaxed) }
   var cutTexts: UInt64 { cutCount.load(ordering: .relaxed) }
 
   /// No event that is still to come is before this. The consumer reads it before it looks at the

@@ -28,6 +28,8 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   private let log: LogRing
   private let thread = LaneThread()
   private let stopping = Atomic<UInt32>(0)
+  /// What is asked of the thread; see `IntakeState`.
+  private let intake = Atomic<UInt32>(0)
   private let cpuNs = Atomic<Int64>(0)
   private var chain: UInt64
   private static let firstPauseNs: Int64 = 1_000_000_000
@@ -54,8 +56,27 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   func stopAndJoin() {
     stopping.store(1, ordering: .sequentiallyConsistent)
     wake(stopping)
+    intake.store(IntakeState.ended, ordering: .releasing)
+    wake(intake)
     ring.close()
     thread.join()
+  }
+
+  /// A paused feed waits in `emit`. Returns whether that changed anything.
+  func pause(_ on: Bool) -> Bool {
+    let change = intake.compareExchange(expected: on ? IntakeState.open : IntakeState.paused, desired: on ? IntakeState.paused : IntakeState.open, ordering: .releasing)
+    wake(intake)
+    return change.exchanged
+  }
+
+  var paused: Bool { intake.load(ordering: .acquiring) == IntakeState.paused }
+
+  /// Ends the feed: `emit` and `wait` answer GANTRY_GONE, and what was emitted before is run.
+  func drain() {
+    intake.store(IntakeState.ended, ordering: .releasing)
+    wake(intake)
+    stopping.store(1, ordering: .sequentiallyConsistent)
+    wake(stopping)
   }
 
   private var isStopping: Bool { stopping.load(ordering: .acquiring) != 0 }
@@ -79,12 +100,12 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
       setup.context.pointee.failLength = 0
       let before = chain
       let status = setup.feed.pointee.run(setup.instance, &feed)
-      if isStopping || status == GANTRY_GONE { return }
+      if isStopping || status == GANTRY_GONE { return end(GANTRY_END) }
       if status == GANTRY_END || status == GANTRY_OK { return end(GANTRY_END) }
       if setup.halts { return end(status) }
       if chain != before { pauseNs = FeedReader.firstPauseNs }
       say(status, pauseNs)
-      if sleep(until: clinux_wall_ns() + pauseNs) != GANTRY_OK { return }
+      if sleep(until: clinux_wall_ns() + pauseNs) != GANTRY_OK { return end(GANTRY_END) }
       pauseNs = min(pauseNs * 2, FeedReader.longestPauseNs)
     }
   }
@@ -119,6 +140,7 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
     let stride = setup.strides[port]
     var done = 0
     while done < count {
+      while intake.load(ordering: .acquiring) == IntakeState.paused, !isStopping { GantryRuntime.wait(intake, while: IntakeState.paused) }
       if isStopping { return GANTRY_GONE }
       guard let block = ring.acquire() else { return GANTRY_GONE }
       let part = min(count - done, ring.rowCapacity)

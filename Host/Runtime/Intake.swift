@@ -96,6 +96,16 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     reader?.join()
   }
 
+  /// Stops taking in, or goes on. Any thread. Returns whether that changed anything.
+  func pause(_ on: Bool) -> Bool { reader?.pause(on) ?? feed?.pause(on) ?? false }
+  var isPaused: Bool { reader?.paused ?? feed?.paused ?? false }
+
+  /// Ends the source after what it has given so far. Any thread.
+  func drain() {
+    reader?.drain()
+    feed?.drain()
+  }
+
   var cpuTimeNs: Int64 { (reader?.cpuTimeNs ?? 0) + (feed?.cpuTimeNs ?? 0) }
 
   /// After `stop`.

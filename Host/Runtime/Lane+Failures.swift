@@ -49,6 +49,7 @@ extension Lane {
       gate.riskIsClosed(node: node.pointee.index, false)
       recorder.decision(.breakerClosed, node: node.pointee.index, value: 0)
     }
+    node.pointee.statistics.pointee.breaker = node.pointee.breaker
   }
 
   /// One event failed: the breaker counts it, and the node's policy decides.
@@ -69,6 +70,7 @@ extension Lane {
     } else if first {
       recorder.say(.warning, node: node.pointee.index, "failed on an event of chain \(header.pointee.chain): \(reason)")
     }
+    node.pointee.statistics.pointee.breaker = node.pointee.breaker
     keepFailure(node, header)
     substitute(node, ordinal: ordinal)
     if node.pointee.onErrorHalts {

@@ -133,6 +133,8 @@ struct NodeStatistics {
   var outputs: UInt64 = 0
   var errors: UInt64 = 0
   var dropped: UInt64 = 0
+  /// As it was after the last call that changed it.
+  var breaker = Breaker()
 }
 
 /// What stands behind the `gantry_node` handle of one instance. Never freed while the run lives,

@@ -63,6 +63,9 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   func halt(_ on: Bool) { halted.store(on, ordering: .releasing) }
   var isHalted: Bool { halted.load(ordering: .acquiring) }
 
+  /// Numbers of risk nodes that are quarantined now, in order.
+  var illRiskNodes: [Int32] { risk.withLock { $0.ill.sorted() } }
+
   /// A lane reports that a node's breaker opened, or opened again, or closed.
   func riskIsClosed(node: Int32, _ closed: Bool) {
     risk.withLock { risk in

@@ -106,7 +106,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   private var captureBuffers: [OutputCapture] = []
   let clock: TickClock
   private let beganNs = clinux_monotonic_ns()
-  private var startedNs: Int64 = 0
+  private(set) var startedNs: Int64 = 0
   let stopRequested = Atomic<Bool>(false)
   /// All lanes have ended: nothing is changed any more. With `changes`.
   var isClosing = false

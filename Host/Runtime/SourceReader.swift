@@ -34,7 +34,8 @@ final class SourceReader: Sendable {
 
   let ring: BlockRing
   private let cpuNs = Atomic<Int64>(0)
-  private let isPaused = Atomic<Bool>(false)
+  /// What is asked of the thread; see `IntakeState`.
+  private let intake = Atomic<UInt32>(0)
   private let thread: LaneThread
 
   init(_ setup: Setup, ring: BlockRing) {
@@ -54,18 +55,41 @@ final class SourceReader: Sendable {
   }
 
   /// Waits for the thread's end. Call after the ring has been closed or has ended.
-  func join() { thread.join() }
+  func join() {
+    // A paused thread sleeps until it is told something else.
+    if paused { _ = pause(false) }
+    thread.join()
+  }
 
   var cpuTimeNs: Int64 { cpuNs.load(ordering: .relaxed) }
 
-  func pause(_ on: Bool) { isPaused.store(on, ordering: .relaxed) }
+  /// Returns whether that changed anything.
+  func pause(_ on: Bool) -> Bool {
+    let change = intake.compareExchange(expected: on ? IntakeState.open : IntakeState.paused, desired: on ? IntakeState.paused : IntakeState.open, ordering: .releasing)
+    wake(intake)
+    return change.exchanged
+  }
+
+  var paused: Bool { intake.load(ordering: .acquiring) == IntakeState.paused }
+
+  /// Ends the source after what it has given so far.
+  func drain() {
+    intake.store(IntakeState.ended, ordering: .releasing)
+    wake(intake)
+  }
 
   private func run() {
     var progress = firstProgress
     while let block = ring.acquire() {
-      if isPaused.load(ordering: .relaxed) {
-        sleepBriefly()
+      switch intake.load(ordering: .acquiring) {
+      case IntakeState.paused:
+        wait(intake, while: IntakeState.paused)
         continue
+      case IntakeState.ended:
+        prepare(block)
+        block.pointee.status = GANTRY_END
+        return ring.publish()
+      default: break
       }
       let status = fill(block, max: setup.blockSize, &progress)
       let isLast = block.pointee.status != GANTRY_OK
@@ -207,6 +231,13 @@ final class SourceReader: Sendable {
     var time = timespec(tv_sec: 0, tv_nsec: 200_000)
     nanosleep(&time, nil)
   }
+}
+
+/// What is asked of a source's thread.
+enum IntakeState {
+  static let open: UInt32 = 0
+  static let paused: UInt32 = 1
+  static let ended: UInt32 = 2
 }
 
 /// One POSIX thread; Swift concurrency has no place on a lane.

@@ -6,5 +6,6 @@
 #include "crc32c.h"
 #include "lane.h"
 #include "process.h"
+#include "socket.h"
 
 #endif
