@@ -32,8 +32,9 @@ let package = Package(
     hostModule("Trace", ["Base"], system: ["CLinux"]),
     hostModule("ChainStore", ["Base", "Trace"], system: ["CGantry"], [.product(name: "GRDB", package: "GRDB.swift")]),
     hostModule("Runtime", ["Base", "Graph", "Journal", "Trace"], system: ["CGantry", "CLinux"], settings: Settings.lane),
+    hostModule("Admin", ["Base", "Graph", "Loader", "Runtime"], system: ["CLinux"]),
     hostModule(
-      "CLI", ["Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"],
+      "CLI", ["Admin", "Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], system: ["CLinux"],
       [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
     executable("gantry", ["CLI"]),
     executable("gantry-chain", ["Base", "ChainStore", "Trace"], [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -56,6 +57,7 @@ let package = Package(
       name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
       swiftSettings: Settings.strict),
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
+    hostTests("Admin", ["Runtime"], with: ["CLinux", "gantry", "PluginHarness"]),
     hostTests("Base"),
     hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], with: ["gantry", "BrokenPlugins", "PluginHarness"]),

@@ -26,6 +26,8 @@ public struct GantryCommand: ParsableCommand {
     subcommands: [
       RunCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
       ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
+      StatusCommand.self, PauseCommand.self, ResumeCommand.self, HaltCommand.self, UnhaltCommand.self, LogLevelCommand.self,
+      DrainCommand.self, StopCommand.self,
     ])
 
   public init() {}

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GantryAdmin
 import GantryBase
 import GantryGraph
 import GantryLoader
@@ -17,16 +18,19 @@ struct RunCommand: ParsableCommand {
         gantry run manifests/quickstart.yaml
         gantry run trading.yaml --profile live --run-folder /var/lib/gantry/eurusd
         gantry run manifests/quickstart.yaml --set ticks.count=1000000 --json
+
+      While it runs, `gantry status`, `gantry top` and the other live verbs ask it and change it.
       """)
 
   @Argument(help: ArgumentHelp("The graph file.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
   var file: String
   @OptionGroup var graph: GraphArguments
   @OptionGroup var running: RunArguments
+  @OptionGroup var live: LiveArguments
   @OptionGroup var output: OutputOptions
 
   mutating func run() throws {
-    try GraphRunner(file: file, arguments: graph, running: running, terminal: output.terminal, clock: nil).run()
+    try GraphRunner(file: file, arguments: graph, running: running, live: live, terminal: output.terminal, clock: nil).run()
   }
 }
 
@@ -47,7 +51,7 @@ struct BacktestCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   mutating func run() throws {
-    try GraphRunner(file: file, arguments: graph, running: running, terminal: output.terminal, clock: .replay).run()
+    try GraphRunner(file: file, arguments: graph, running: running, live: nil, terminal: output.terminal, clock: .replay).run()
   }
 }
 
@@ -76,14 +80,8 @@ struct RunArguments: ParsableArguments {
   func traceEvery() throws -> Int? { try trace.map(TraceShare.parse) }
 
   func severity() throws -> LogLine.Severity {
-    switch logLevel {
-    case "trace": return .trace
-    case "debug": return .debug
-    case "info": return .info
-    case "warning": return .warning
-    case "error": return .error
-    default: throw ValidationError("--log takes trace, debug, info, warning or error, not '\(logLevel)'.")
-    }
+    if let severity = LogLine.Severity(name: logLevel) { return severity }
+    throw ValidationError("--log takes trace, debug, info, warning or error, not '\(logLevel)'.")
   }
 
   func validate() throws {
@@ -114,6 +112,8 @@ struct GraphRunner {
   var file: String
   var arguments: GraphArguments
   var running: RunArguments
+  /// Nil for a run that cannot be asked anything while it goes on.
+  var live: LiveArguments?
   var terminal: Terminal
   var clock: Graph.Clock?
 
@@ -137,25 +137,59 @@ struct GraphRunner {
     options.writesJournal = !running.noJournal
     options.folder = running.noRunFolder ? nil : running.runFolder ?? RunFolders.fresh(graph.name)
     options.secrets = { name in Secrets.value(name) }
-    let least = try running.severity()
+    let levels = LogLevels(try running.severity())
     let terminal = terminal
     options.onLog = { line in
-      if line.severity >= least { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
+      if levels.shows(line) { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
     }
     options.journalHead = JournalHeads.maker(session, arguments, running, graph)
+    let side = try live.map { (live) throws(GantryError) in
+      try LiveRun(live, graph: graph, keepsFiles: !running.noRunFolder, levels: levels, terminal: terminal)
+    }
+    let socket = try side?.openSocket()
     let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
+    side?.prepare(run)
     signals.onStop { run.requestStop() }
     try run.start()
-    run.wait { run in
-      terminal.progress("\(grouped(run.eventCount)) events, \(grouped(run.orderCount)) orders, \(grouped(run.fillCount)) fills")
+    let summary: RunSummary
+    if let socket, let side {
+      let host = LiveHost(
+        run: run, loader: session.loader, file: file, control: socket.path, state: side.state, levels: levels)
+      host.began()
+      summary = try serve(run, host, socket.serve(host.handle))
+    } else {
+      run.wait(progress: showProgress)
+      terminal.progress(nil)
+      summary = try run.finish()
     }
-    terminal.progress(nil)
-    let summary = try run.finish()
     RunFolders.remember(summary.runFolder)
     if terminal.json {
       try terminal.object(summary)
     } else {
       terminal.out(SummaryText.render(summary, paint: terminal.paint))
+    }
+  }
+  private func showProgress(_ run: Run) {
+    terminal.progress("\(grouped(run.eventCount)) events, \(grouped(run.orderCount)) orders, \(grouped(run.fillCount)) fills")
+  }
+
+  /// The run to its end, with its control socket served. Those who asked for the end are answered
+  /// before this returns.
+  private func serve(_ run: Run, _ host: LiveHost, _ server: ControlServer) throws(GantryError) -> RunSummary {
+    defer { server.stop() }
+    run.wait { run in
+      host.sample()
+      showProgress(run)
+    }
+    host.ending()
+    terminal.progress(nil)
+    do throws(GantryError) {
+      let summary = try run.finish()
+      host.ended(.success(summary))
+      return summary
+    } catch {
+      host.ended(.failure(error))
+      throw error
     }
   }
 }

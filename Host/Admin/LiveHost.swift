@@ -1,0 +1,116 @@
+import CLinux
+import GantryBase
+import GantryGraph
+import GantryLoader
+import GantryRuntime
+import Glibc
+import Synchronization
+
+/// A run that can be asked and changed while it goes on: joins the run, the loader and what is kept
+/// from one run to the next, and performs what comes over the control socket.
+///
+/// Requests may come from any thread. None reaches the run before `began` or after `ending`: then
+/// its memory is not there yet, or no more.
+public final class LiveHost: Sendable {
+  enum Stage { case starting, running, ending, ended(Result<RunSummary, GantryError>) }
+  struct Phase {
+    var stage = Stage.starting
+    /// Requests that use the run now.
+    var uses = 0
+  }
+
+  let run: Run
+  let loader: Loader
+  let file: String
+  let control: String
+  public let state: StateFolder?
+  let levels: LogLevels
+  let phase = Waitable(Phase())
+  private let rates = Mutex(RateWindow())
+  private let startedNs = clinux_wall_ns()
+
+  public init(run: Run, loader: Loader, file: String, control: String, state: StateFolder?, levels: LogLevels) {
+    self.run = run
+    self.loader = loader
+    self.file = file
+    self.control = control
+    self.state = state
+    self.levels = levels
+  }
+
+  // MARK: the run's life, told by the control thread
+
+  /// The run has started.
+  public func began() { phase.withLock { $0.stage = .running } }
+
+  /// All lanes have ended: waits until no request uses the run any more.
+  public func ending() {
+    phase.withLock { $0.stage = .ending }
+    _ = phase.wait { $0.uses == 0 ? true : nil }
+  }
+
+  /// How the run ended, for those who wait for it.
+  public func ended(_ result: Result<RunSummary, GantryError>) { phase.withLock { $0.stage = .ended(result) } }
+
+  /// Lets `body` use the run. Refused when the run is not there.
+  func use<Value>(_ body: (Run) throws(GantryError) -> Value) throws(GantryError) -> Value {
+    let isRunning = phase.withLock { phase in
+      guard case .running = phase.stage else { return false }
+      phase.uses += 1
+      return true
+    }
+    guard isRunning else { throw GantryError("control.ending", "the run is ending", exit: .noHost) }
+    defer { phase.withLock { $0.uses -= 1 } }
+    return try body(run)
+  }
+
+  /// Whether the run goes on; long requests look at it now and then.
+  var isRunning: Bool {
+    phase.withLock { if case .running = $0.stage { true } else { false } }
+  }
+
+  /// Remembers counts for rates. From the control thread, a few times a second.
+  public func sample() {
+    let status = run.status()
+    rates.withLock { $0.add(ns: clinux_monotonic_ns(), counts: Self.counts(status)) }
+  }
+
+  private static func counts(_ status: RunStatus) -> [String: UInt64] {
+    var counts = Dictionary(status.nodes.map { ($0.name, $0.events) }) { first, _ in first }
+    counts[""] = status.events
+    return counts
+  }
+
+  // MARK: requests
+
+  /// Performs one request and answers it.
+  public func handle(_ request: ControlRequest, _ peer: ControlPeer, _ reply: ControlReply) {
+    do throws(GantryError) {
+      switch request.verb {
+      case .status: reply.done(try status())
+      case .pause: reply.done(try pause(true, request))
+      case .resume: reply.done(try pause(false, request))
+      case .halt: reply.done(try halt(request, peer))
+      case .unhalt: reply.done(try unhalt())
+      case .loglevel: reply.done(try setLevel(request))
+      case .stop: try end(reply) { $0.requestStop() }
+      case .drain: try end(reply) { $0.drain() }
+      default:
+        throw GantryError("control.not-yet", "\(request.verb.rawValue) cannot be asked of this host", exit: .usage)
+      }
+    } catch { reply.failed(error) }
+  }
+
+  func status() throws(GantryError) -> HostStatus {
+    var status = try use { (run) throws(GantryError) in run.status() }
+    let nowNs = clinux_monotonic_ns()
+    let (rate, perNode) = rates.withLock { window in
+      (window.rate("", ns: nowNs, count: status.events), status.nodes.map { window.rate($0.name, ns: nowNs, count: $0.events) })
+    }
+    for index in status.nodes.indices { status.nodes[index].rate = perNode[index] }
+    return HostStatus(
+      gantry: gantryVersion, pid: getpid(), file: file, startedNs: startedNs, control: control, state: state?.path, runFolder: run.folder,
+      residentBytes: clinux_resident_bytes(), logLevel: levels.everywhere.name, halt: state?.halt, run: status,
+      generations: loader.generations.map(HostStatus.Code.init), rate: rate ?? Double(status.events) / max(status.secondsRunning, 1e-9))
+  }
+}
