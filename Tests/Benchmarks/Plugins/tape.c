@@ -22,6 +22,8 @@ typedef struct tape {
   char *path;
   uint32_t instrument;
   uint64_t limit;
+  void *memory;
+  uint64_t bytes;
   const quote *rows;
   uint64_t count;
   uint64_t next;
@@ -60,6 +62,8 @@ static gantry_status start(gantry_instance *instance) {
   void *memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
   close(file);
   if (memory == MAP_FAILED) return failed(self, GANTRY_IO, "the tape's file cannot be mapped");
+  self->memory = memory;
+  self->bytes = bytes;
   self->rows = memory;
   self->count = bytes / sizeof(quote);
   if (self->limit != 0 && self->limit < self->count) self->count = self->limit;
@@ -68,6 +72,7 @@ static gantry_status start(gantry_instance *instance) {
 
 static void destroy(gantry_instance *instance) {
   tape *self = (tape *)instance;
+  if (self->memory) munmap(self->memory, self->bytes);
   free(self->path);
   free(self);
 }

@@ -30,8 +30,8 @@ struct ProcessBenchmark {
     try write(graph, chainFile(settings))
     let folder = "\(settings.bench)/runs/chain"
     let run = ["run", graph, "--run-folder", folder, "--json"]
-    let peak = try Child(gantry, run).succeed()
-    table.add(["peak resident, the chain with \(events) quotes preloaded (24 bytes each)", "\(decimal(peak / 1e6)) MB", "", ""])
+    let resident = try residentBytes(gantry, run, settings)
+    table.add(["resident at the end of the chain with \(events) quotes preloaded (24 bytes each)", "\(decimal(resident / 1e6)) MB", "", ""])
 
     let few = try laneAllocations(gantry, run + ["--set", "ticks.limit=\(events / 5)"], settings)
     let all = try laneAllocations(gantry, run, settings)
@@ -40,6 +40,21 @@ struct ProcessBenchmark {
       report.judge("no allocations on the lane", all == few),
     ])
     report.add(table)
+  }
+
+  /// What a run says of itself at its end. (The `ru_maxrss` of a child begins with what its parent had.)
+  private static func residentBytes(_ gantry: String, _ arguments: [String], _ settings: Settings) throws -> Double {
+    let path = "\(settings.bench)/summary.json"
+    try Child(gantry, arguments, output: path).succeed()
+    let key = "\"resident_bytes\":"
+    guard let file = fopen(path, "r") else { throw BenchmarkError("the run printed no summary") }
+    defer { fclose(file) }
+    var text = ""
+    while let line = readLine(file) { text += line }
+    guard let found = text.firstRange(of: key), let bytes = Double(text[found.upperBound...].prefix { $0.isNumber }) else {
+      throw BenchmarkError("the run's summary says nothing of \(key)")
+    }
+    return bytes
   }
 
   private static func chainFile(_ settings: Settings) -> String {
@@ -59,7 +74,7 @@ struct ProcessBenchmark {
       highest = max(highest, (Double(line.filter(\.isNumber)) ?? 0) * 1024)
     }
     kill(child.process, SIGINT)
-    _ = try child.succeed()
+    try child.succeed()
     return highest
   }
 
@@ -70,21 +85,22 @@ struct ProcessBenchmark {
     ).succeed()
     guard let file = fopen(counts, "r") else { throw BenchmarkError("the allocation counter wrote nothing") }
     defer { fclose(file) }
-    var buffer = [CChar](repeating: 0, count: 256)
-    while fgets(&buffer, Int32(buffer.count), file) != nil {
-      let words = String(decoding: buffer.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: " ")
+    while let line = readLine(file) {
+      let words = line.split(separator: " ")
       if words.count == 4, words[3].hasPrefix("lane:"), let count = Int(words[1]) { return count }
     }
     throw BenchmarkError("no thread named lane: among those that were counted")
   }
 }
 
-/// A child process whose standard output is thrown away.
+/// A child process whose standard output goes to a file or is thrown away.
 struct Child {
   let process: pid_t
   private let name: String
 
-  init(_ program: String, _ arguments: [String], environment: [String] = []) throws(BenchmarkError) {
+  init(
+    _ program: String, _ arguments: [String], environment: [String] = [], output: String = "/dev/null"
+  ) throws(BenchmarkError) {
     // A journal is never overwritten: what an earlier round left is removed.
     if let option = arguments.firstIndex(of: "--run-folder"), option + 1 < arguments.count { removeFolder(arguments[option + 1]) }
     name = ([program] + arguments).joined(separator: " ")
@@ -92,7 +108,7 @@ struct Child {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
     var inherited: [String] = []
     var entry = environ
@@ -108,15 +124,21 @@ struct Child {
     self.process = process
   }
 
-  /// Waits for a good end and returns the largest memory it had, in bytes.
-  @discardableResult
-  func succeed() throws(BenchmarkError) -> Double {
+  /// Waits for a good end.
+  func succeed() throws(BenchmarkError) {
     var status: Int32 = 0
-    var usage = rusage()
-    while wait4(process, &status, 0, &usage) < 0, errno == EINTR {}
+    while waitpid(process, &status, 0) < 0, errno == EINTR {}
     guard status == 0 else { throw BenchmarkError("`\(name)` ended with wait status \(status)") }
-    return Double(usage.ru_maxrss) * 1024
   }
+}
+
+/// The next line, without its end; nil at the end of the file.
+private func readLine(_ file: UnsafeMutablePointer<FILE>) -> String? {
+  var line: UnsafeMutablePointer<CChar>?
+  var room = 0
+  defer { free(line) }
+  guard getline(&line, &room, file) >= 0, let line else { return nil }
+  return String(String(cString: line).prefix { $0 != "\n" })
 }
 
 private func absolute(_ path: String) -> String {

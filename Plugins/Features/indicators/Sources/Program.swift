@@ -198,13 +198,18 @@ struct Table<Row> {
 
   init(_ rows: [Row] = []) {
     count = rows.count
-    self.rows = .allocate(capacity: max(rows.count, 1))
+    // An empty table owns nothing.
+    self.rows =
+      rows.isEmpty
+      ? UnsafeMutablePointer(bitPattern: MemoryLayout<Row>.alignment).unsafelyUnwrapped : .allocate(capacity: rows.count)
     for (index, row) in rows.enumerated() { (self.rows + index).initialize(to: row) }
   }
 
   @inline(__always) subscript(index: Int) -> UnsafeMutablePointer<Row> { rows + index }
 
-  func deallocate() { rows.deallocate() }
+  func deallocate() {
+    if count > 0 { rows.deallocate() }
+  }
 }
 
 /// FNV-1a over the names and two numbers.
