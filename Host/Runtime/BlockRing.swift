@@ -10,6 +10,7 @@ final class BlockRing: Sendable {
   /// One run of events of one output port.
   struct Block {
     var rows: UnsafeMutablePointer<UInt8>
+    /// Where a source names its causes. From another lane: how often feedback had come round for each row.
     var causes: UnsafeMutablePointer<UInt32>
     var arena: UnsafeMutablePointer<UInt8>
     var arenaCount: Int
@@ -24,6 +25,8 @@ final class BlockRing: Sendable {
     var isTimer: Bool
     /// What nodes of another lane emitted after their last event: it comes after all events.
     var isLast: Bool
+    /// A journal says that the lane ran the next block together with this one.
+    var isPart: Bool
   }
 
   static let blocks = 8
@@ -61,7 +64,7 @@ final class BlockRing: Sendable {
           rows: base.assumingMemoryBound(to: UInt8.self),
           causes: (base + rowBytes).assumingMemoryBound(to: UInt32.self),
           arena: (base + rowBytes + causeBytes).assumingMemoryBound(to: UInt8.self), arenaCount: 0, count: 0,
-          port: 0, contentHash: 0, firstRow: 0, status: 0, isTimer: false, isLast: false))
+          port: 0, contentHash: 0, firstRow: 0, status: 0, isTimer: false, isLast: false, isPart: false))
     }
     storage = Storage(blocks: blocks, memory: memory)
   }

@@ -10,7 +10,7 @@ import Synchronization
 /// `block` keeps all that one block of the producer emits, and lets the producer wait for room between
 /// two blocks: within one it would wait for a consumer that waits for the block's other edges.
 /// `drop_oldest` takes the oldest events out and counts them. `conflate`
-/// lets a new event replace the newest waiting one of its instrument, and counts that. Events with
+/// takes the newest waiting event of the same instrument out for a new one, and counts that. Events with
 /// texts carry at most `arenaPerEvent` bytes of arena each; longer texts are cut there and counted.
 ///
 /// The consumer's end is a `BlockRing`. The producer writes straight into its free blocks and keeps
@@ -28,7 +28,6 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   private let slotBytes: Int
   /// How much text an event may carry.
   private let textBytes: Int
-  private let sources: UInt16
   private var backlogHead = 0
   private var backlogCount = 0
   private let droppedCount = Atomic<UInt64>(0)
@@ -38,24 +37,46 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   private var target = ChainKey.first
   /// The backlog holds what nodes emitted after their last event.
   private var isLast = false
+  /// By origin: the producer has finished the chains up to this number, for the consumer once all of
+  /// them have gone out.
+  private var reached: UnsafeMutablePointer<UInt64>
+  private let progress: UnsafeMutablePointer<Atomic<UInt64>>
+  private let origins: OriginTable
+  private var isBehind = false
   /// `watermark`, guarded by a sequence lock: odd while it is written.
   private let watermarkTurn = Atomic<UInt32>(0)
   private let watermarkNs = Atomic<Int64>(.min)
   private let watermarkPlace = Atomic<UInt64>(0)
 
-  init(policy: QueuePolicy, stride: Int, type: EventType, bell: Bell, sources: UInt16 = .max) {
+  /// - Parameters:
+  ///   - origins: those that the layout knows
+  ///   - carries: by place in `origins`, whether its chains can come over this edge at all
+  init(
+    policy: QueuePolicy, stride: Int, type: EventType, bell: Bell, origins: OriginTable = OriginTable(sources: 0, lanes: 0),
+    carries: [Bool] = [false]
+  ) {
     self.policy = policy
     self.stride = stride
     self.type = type
-    self.sources = sources
     textBytes = PortSchema.hasArena(type) ? EdgeQueue.arenaPerEvent : 0
     slotBytes = stride + 8 + textBytes
     capacity = max(policy.size, 1)
     ring = BlockRing(rows: blockRows, stride: stride, arena: blockRows * textBytes, bell: bell)
     backlog = .allocate(capacity: capacity * slotBytes)
+    self.origins = origins
+    reached = .allocate(capacity: origins.count)
+    progress = .allocate(capacity: origins.count)
+    for (place, isCarried) in carries.enumerated() {
+      (reached + place).initialize(to: isCarried ? 0 : .max)
+      (progress + place).initialize(to: Atomic<UInt64>(isCarried ? 0 : .max))
+    }
   }
 
-  deinit { backlog.deallocate() }
+  deinit {
+    backlog.deallocate()
+    reached.deallocate()
+    progress.deallocate()
+  }
 
   var dropped: UInt64 { droppedCount.load(ordering: .relaxed) }
   /// Events that wait for room.
@@ -75,8 +96,40 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
 
   /// The producer begins with `key`: all before it has been pushed.
   func advance(to key: ChainKey) {
+    guard !isLast else { return }
     target = key
     publishWatermark()
+    ring.bell.ring()
+  }
+
+  /// The number up to which the producer has finished the chains of `origin`; all ones for one whose
+  /// chains never come over this edge. Read it before looking at the ring, like `watermark`.
+  @inline(__always)
+  func finished(_ origin: UInt16) -> UInt64 {
+    finished(place: origins.place(origin))
+  }
+
+  /// By place in the layout's origins. Those that the layout does not know stand at 0, never waited for.
+  @inline(__always)
+  func finished(place: Int) -> UInt64 {
+    progress[place].load(ordering: .acquiring)
+  }
+
+  /// The producer has finished the chains of each origin up to these numbers.
+  func reach(_ chains: UnsafePointer<UInt64>) {
+    for place in 0..<origins.count where chains[place] > reached[place] {
+      reached[place] = chains[place]
+      isBehind = true
+    }
+    publishProgress()
+  }
+
+  private func publishProgress() {
+    guard isBehind, backlogCount == 0 else { return }
+    isBehind = false
+    for place in 0..<origins.count where progress[place].load(ordering: .relaxed) < reached[place] {
+      progress[place].store(reached[place], ordering: .releasing)
+    }
     ring.bell.ring()
   }
 
@@ -90,7 +143,7 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   }
 
   private var oldest: ChainKey {
-    ChainKey(UnsafeRawPointer(backlog + backlogHead * slotBytes).assumingMemoryBound(to: gantry_header.self), sources: sources)
+    ChainKey(UnsafeRawPointer(backlog + backlogHead * slotBytes).assumingMemoryBound(to: gantry_header.self), sources: Origins.sourcesMax)
   }
 
   /// Whether the producer is to wait for room before its next block: more waits here than the queue's
@@ -105,47 +158,33 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   var isWaiting: Bool { backlogCount > 0 && !ring.closed }
 
   /// What is pushed from now on comes after all events.
-  func beginLast() { isLast = true }
-
-  /// Offset and length of an event's text, for the types that have one.
-  private func text(_ row: UnsafeRawPointer) -> (offset: UInt64, length: Int, field: Int)? {
-    switch type {
-    case .alert:
-      let event = row.assumingMemoryBound(to: gantry_alert.self)
-      return (event.pointee.offset, Int(event.pointee.length), MemoryLayout<gantry_alert>.offset(of: \.offset)!)
-    case .blob:
-      let event = row.assumingMemoryBound(to: gantry_blob.self)
-      return (event.pointee.offset, Int(min(event.pointee.length, 1 << 30)), MemoryLayout<gantry_blob>.offset(of: \.offset)!)
-    case .book:
-      let event = row.assumingMemoryBound(to: gantry_book.self)
-      let levels = Int(event.pointee.bids) + Int(event.pointee.asks)
-      return (event.pointee.offset, levels * MemoryLayout<gantry_level>.stride, MemoryLayout<gantry_book>.offset(of: \.offset)!)
-    case .news:
-      let event = row.assumingMemoryBound(to: gantry_news.self)
-      return (event.pointee.offset, Int(event.pointee.headline) + Int(event.pointee.body), MemoryLayout<gantry_news>.offset(of: \.offset)!)
-    case .calendar:
-      let event = row.assumingMemoryBound(to: gantry_calendar.self)
-      return (event.pointee.offset, Int(event.pointee.length), MemoryLayout<gantry_calendar>.offset(of: \.offset)!)
-    default: return nil
-    }
+  func beginLast() {
+    target = .beginLast
+    publishWatermark()
+    isLast = true
+    ring.bell.ring()
   }
 
-  func push(_ rows: UnsafeRawPointer, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int) {
+  /// - Parameter round: of each row, how often feedback had come round in its chain
+  func push(
+    _ rows: UnsafeRawPointer, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int,
+    round: (Int) -> UInt32 = { _ in 0 }
+  ) {
     for index in 0..<count {
       let row = rows + index * stride
-      guard let text = text(row), let arena, text.offset <= UInt64(arenaCount) else {
-        enqueue(row, text: nil, length: 0)
+      guard let text = ArenaText(row, type), let arena, text.offset <= UInt64(arenaCount) else {
+        enqueue(row, text: nil, length: 0, round: round(index))
         continue
       }
       // A plugin may have written any offset and length.
       let length = min(text.length, textBytes, arenaCount - Int(text.offset))
       if text.length > length { cutCount.wrappingAdd(1, ordering: .relaxed) }
-      enqueue(row, text: UnsafeRawPointer(arena) + Int(text.offset), length: length)
+      enqueue(row, text: UnsafeRawPointer(arena) + Int(text.offset), length: length, round: round(index))
     }
     drain()
   }
 
-  private func enqueue(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int) {
+  private func enqueue(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int, round: UInt32) {
     while backlogCount == capacity {
       drain()
       if backlogCount < capacity { break }
@@ -159,11 +198,10 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
       case .dropOldest:
         dropOldest()
       case .conflate:
-        if replaceSameInstrument(row, text: text, length: length) { return }
-        dropOldest()
+        if !takeOutSameInstrument(row) { dropOldest() }
       }
     }
-    write(row, text: text, length: length, at: (backlogHead + backlogCount) % capacity)
+    write(row, text: text, length: length, round: round, at: (backlogHead + backlogCount) % capacity)
     backlogCount += 1
     depthNow.store(backlogCount, ordering: .relaxed)
   }
@@ -187,27 +225,35 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     droppedCount.wrappingAdd(1, ordering: .relaxed)
   }
 
-  /// Conflation: the newest waiting event of the same instrument gives way to this one.
-  private func replaceSameInstrument(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int) -> Bool {
+  /// Conflation: the newest waiting event of the same instrument gives way to this one, which goes to
+  /// the end: what waits stays in the order of time.
+  private func takeOutSameInstrument(_ row: UnsafeRawPointer) -> Bool {
     let instrument = row.assumingMemoryBound(to: gantry_header.self).pointee.instrument
     var position = backlogCount - 1
     while position >= 0 {
-      let slot = (backlogHead + position) % capacity
-      let waiting = UnsafeRawPointer(backlog + slot * slotBytes).assumingMemoryBound(to: gantry_header.self)
-      if waiting.pointee.instrument == instrument {
-        write(row, text: text, length: length, at: slot)
-        droppedCount.wrappingAdd(1, ordering: .relaxed)
-        return true
-      }
+      if waiting(position).assumingMemoryBound(to: gantry_header.self).pointee.instrument == instrument { break }
       position -= 1
     }
-    return false
+    guard position >= 0 else { return false }
+    for place in position..<(backlogCount - 1) {
+      waiting(place).copyMemory(from: waiting(place + 1), byteCount: slotBytes)
+    }
+    backlogCount -= 1
+    droppedCount.wrappingAdd(1, ordering: .relaxed)
+    return true
   }
 
-  private func write(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int, at slot: Int) {
+  /// The slot of the event that has `position` others before it.
+  private func waiting(_ position: Int) -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(backlog + (backlogHead + position) % capacity * slotBytes)
+  }
+
+  /// A slot is the event, the length of its text, its round and the text.
+  private func write(_ row: UnsafeRawPointer, text: UnsafeRawPointer?, length: Int, round: UInt32, at slot: Int) {
     let target = UnsafeMutableRawPointer(backlog + slot * slotBytes)
     target.copyMemory(from: row, byteCount: stride)
-    target.storeBytes(of: UInt64(length), toByteOffset: stride, as: UInt64.self)
+    target.storeBytes(of: UInt32(length), toByteOffset: stride, as: UInt32.self)
+    target.storeBytes(of: round, toByteOffset: stride + 4, as: UInt32.self)
     if length > 0, let text { (target + stride + 8).copyMemory(from: text, byteCount: length) }
   }
 
@@ -225,12 +271,13 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
         let slot = UnsafeRawPointer(backlog + ((backlogHead + index) % capacity) * slotBytes)
         let row = UnsafeMutableRawPointer(block.pointee.rows + index * stride)
         row.copyMemory(from: slot, byteCount: stride)
-        if let text = text(UnsafeRawPointer(row)) {
-          let length = Int(slot.load(fromByteOffset: stride, as: UInt64.self))
+        block.pointee.causes[index] = slot.load(fromByteOffset: stride + 4, as: UInt32.self)
+        if let text = ArenaText(row, type) {
+          let length = Int(slot.load(fromByteOffset: stride, as: UInt32.self))
           (UnsafeMutableRawPointer(block.pointee.arena) + block.pointee.arenaCount).copyMemory(from: slot + stride + 8, byteCount: length)
           row.storeBytes(of: UInt64(block.pointee.arenaCount), toByteOffset: text.field, as: UInt64.self)
           block.pointee.arenaCount += length
-          if length < text.length { shorten(row, to: length) }
+          if length < text.length { ArenaText.shorten(row, type, to: length) }
         }
       }
       backlogHead = (backlogHead + count) % capacity
@@ -239,24 +286,7 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
       ring.publish()
       publishWatermark()
     }
-  }
-
-  private func shorten(_ row: UnsafeMutableRawPointer, to length: Int) {
-    switch type {
-    case .alert: row.assumingMemoryBound(to: gantry_alert.self).pointee.length = UInt32(length)
-    case .blob: row.assumingMemoryBound(to: gantry_blob.self).pointee.length = UInt64(length)
-    case .calendar: row.assumingMemoryBound(to: gantry_calendar.self).pointee.length = UInt32(length)
-    case .book:
-      let event = row.assumingMemoryBound(to: gantry_book.self)
-      let levels = UInt32(length / MemoryLayout<gantry_level>.stride)
-      event.pointee.bids = min(event.pointee.bids, levels)
-      event.pointee.asks = min(event.pointee.asks, levels - event.pointee.bids)
-    case .news:
-      let event = row.assumingMemoryBound(to: gantry_news.self)
-      event.pointee.headline = min(event.pointee.headline, UInt32(length))
-      event.pointee.body = UInt32(length) - event.pointee.headline
-    default: break
-    }
+    publishProgress()
   }
 
   /// The producing lane has ended: once all that waits has gone out, the end goes out. False as long

@@ -32,6 +32,7 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   private let intake = Atomic<UInt32>(0)
   private let cpuNs = Atomic<Int64>(0)
   private var chain: UInt64
+  private var lastNs = Int64.min
   private static let firstPauseNs: Int64 = 1_000_000_000
   private static let longestPauseNs: Int64 = 60_000_000_000
 
@@ -153,7 +154,9 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
       block.pointee.count = part
       block.pointee.status = GANTRY_OK
       block.pointee.isTimer = false
-      let nowNs = clinux_wall_ns()
+      // The wall clock may be set back; the order of what came in does not change with it.
+      let nowNs = max(clinux_wall_ns(), lastNs)
+      lastNs = nowNs
       var row = UnsafeMutableRawPointer(block.pointee.rows)
       for _ in 0..<part {
         let header = row.assumingMemoryBound(to: gantry_header.self)

@@ -39,6 +39,7 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
         "runtime.no-intake", "PLUGIN: source \(instance.name) offers neither gantry.pull/1 nor gantry.feed/1", at: node.place)
     }
     origin = setup.origin
+    instance.context.pointee.origin = origin
     let strides = instance.schemas.map(\.stride)
     let hasArena = node.plugin.outputs.contains { PortSchema.hasArena($0.type) }
     ring = BlockRing(rows: setup.blockSize, stride: strides.max() ?? 64, arena: hasArena ? 1 << 20 : 0, bell: setup.bell)

@@ -19,6 +19,10 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
   private let bringsTimers: Bool
   private var progress: [Int: SourceReader.Progress] = [:]
   private var ports: [UInt64: (index: Int, stride: Int)] = [:]
+  /// Records that the running block is still to get, and whether it comes after all events.
+  private var partsLeft = 0
+  private var isLast = false
+  private var rounds: [UInt32] = []
   private let thread = LaneThread()
   private let problem = Mutex<GantryError?>(nil)
 
@@ -77,6 +81,16 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     while let record = try reader.next() {
       guard record.lane == lane, let kind = RecordKind(rawValue: record.kind) else { continue }
       switch kind {
+      case .join:
+        guard record.payload.count == MemoryLayout<JoinRecord>.size else { throw damaged("a join record") }
+        let join = record.payload.loadUnaligned(as: JoinRecord.self)
+        partsLeft = Int(join.parts)
+        isLast = join.isLast != 0
+      case .rounds:
+        guard record.payload.count <= blockRows * MemoryLayout<UInt32>.size else { throw damaged("a rounds record") }
+        rounds = (0..<record.payload.count / MemoryLayout<UInt32>.size).map {
+          record.payload.loadUnaligned(fromByteOffset: $0 * MemoryLayout<UInt32>.size, as: UInt32.self)
+        }
       case .rows: if try !rows(record.payload) { return }
       case .events: if try !events(record.payload) { return }
       case .timer where !bringsTimers: break
@@ -121,7 +135,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
       left -= block.pointee.count
       block.pointee.port = port.index
       block.pointee.status = GANTRY_OK
-      ring.publish()
+      publish(block, isWhole: left == 0)
     }
     return true
   }
@@ -144,8 +158,19 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     block.pointee.port = port.index
     block.pointee.isTimer = false
     block.pointee.status = GANTRY_OK
-    ring.publish()
+    publish(block, isWhole: true)
     return true
+  }
+
+  /// Hands a block of rows to the lane; with `isWhole` a record has been handed over.
+  private func publish(_ block: UnsafeMutablePointer<BlockRing.Block>, isWhole: Bool) {
+    block.pointee.isLast = isLast
+    for row in 0..<block.pointee.count { block.pointee.causes[row] = row < rounds.count ? rounds[row] : 0 }
+    rounds = []
+    block.pointee.isPart = partsLeft > 1 || (partsLeft == 1 && !isWhole)
+    if isWhole, partsLeft > 0 { partsLeft -= 1 }
+    if partsLeft == 0 { isLast = false }
+    ring.publish()
   }
 
   private func damaged(_ what: String) -> GantryError {

@@ -15,35 +15,42 @@ extension Lane {
     let quick = quickInputs
     let quickCount = quickInputCount
     for chain in 0..<count {
-      let header = row.assumingMemoryBound(to: gantry_header.self)
-      let receiveNs = header.pointee.receive_ns
-      // On a live clock they fire between blocks, where the journal can say so.
-      if timers.pointee.nextDueNs <= receiveNs, clock == .replay {
-        if chain > 0 { lastChainNs = now.pointee }
-        fireTimers(upTo: receiveNs)
-        if isFailed { return }
-      }
-      now.pointee = receiveNs
-      now[1] = Int64(bitPattern: header.pointee.chain)
-      ordinal = UInt32(truncatingIfNeeded: chain)
-      chainHeader = header
-      if trace.samples(header.pointee.chain) {
-        runChainTraced(header)
-      } else {
-        for index in 0..<quickCount where hasRow(quick[index].input) {
-          if quick[index].input.pointee.isGate {
-            finishChain(fromQuick: index, header, sampled: false)
-            break
-          }
-          deliverQuick(quick[index].node, quick[index].input)
-          if dirtyCount != 0 || trace.isOn {
-            finishChain(fromQuick: index, header, sampled: false)
-            break
-          }
-        }
-      }
+      runChain(row.assumingMemoryBound(to: gantry_header.self), chain, quick, quickCount)
       if isFailed { return }
       row += stride
+    }
+  }
+
+  /// One chain of a block, carried to its end.
+  @inline(__always)
+  func runChain(
+    _ header: UnsafePointer<gantry_header>, _ chain: Int, _ quick: UnsafeMutablePointer<QuickInput>, _ quickCount: Int
+  ) {
+    let receiveNs = header.pointee.receive_ns
+    // On a live clock they fire between blocks, where the journal can say so.
+    if timers.pointee.nextDueNs <= receiveNs, clock == .replay {
+      if chain > 0 { lastChainNs = now.pointee }
+      fireTimers(upTo: receiveNs)
+      if isFailed { return }
+    }
+    now.pointee = receiveNs
+    now[1] = Int64(bitPattern: header.pointee.chain)
+    ordinal = UInt32(truncatingIfNeeded: chain)
+    chainHeader = header
+    if trace.samples(header.pointee.chain) {
+      runChainTraced(header)
+    } else {
+      for index in 0..<quickCount where hasRow(quick[index].input) {
+        if quick[index].input.pointee.isGate {
+          finishChain(fromQuick: index, header, sampled: false)
+          break
+        }
+        deliverQuick(quick[index].node, quick[index].input)
+        if dirtyCount != 0 || trace.isOn {
+          finishChain(fromQuick: index, header, sampled: false)
+          break
+        }
+      }
     }
   }
 
@@ -76,11 +83,14 @@ extension Lane {
         feedbackOverflow(entry)
         break
       }
+      round &+= 1
       deliverFeedback(entry)
       forward()
     }
     feedbackHead = 0
     feedbackTail = 0
+    lastRound = round
+    round = 0
     if dirtyCount != 0 { resetChain() }
     if !sampled { trace.endLate() }
   }

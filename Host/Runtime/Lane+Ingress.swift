@@ -22,6 +22,14 @@ extension Lane {
         isEnd = false
       }
     }
+    if join.followsScript { return isEnd }
+    for index in 0..<join.count {
+      if !join.streams[index].isStaged {
+        join.streams[index].clear()
+      } else if join.streams[index].next < join.streams[index].count {
+        isEnd = false
+      }
+    }
     return isEnd
   }
 
@@ -36,30 +44,70 @@ extension Lane {
     bell.wait(since: seen, timeoutNs: timeout)
   }
 
-  /// Takes blocks that have arrived and picks what runs next: the ingress with the earliest chain,
-  /// ties in file order, and as many of its events as come before any other ingress's first.
-  /// With the replay clock nothing is picked before every open ingress has shown its next event or
-  /// has said that it has none before.
+  /// Runs what comes next to completion. False when nothing can be run now.
+  ///
+  /// - Parameters:
+  ///   - untilNs: chains that came in later are left for another time
+  ///   - takesSources: false runs only what other lanes have sent
+  func runNext(untilNs: Int64 = .max, takesSources: Bool = true) -> Bool {
+    var hasRun = false
+    if join.count > 0 {
+      hasRun = runJoined(untilNs: untilNs, takesSources: takesSources)
+    } else if takesSources, let choice = choose() {
+      let count = untilNs == .max ? choice.count : eventsUpTo(untilNs, choice.ingress, choice.count)
+      if count > 0 { runBlock(choice.ingress, count) }
+      hasRun = count > 0
+    }
+    if !hasRun || clock == .live { passOn() }
+    return hasRun
+  }
+
+  /// How many of a block's next events came in at `ns` or before.
+  private func eventsUpTo(_ ns: Int64, _ ingress: UnsafeMutablePointer<Ingress>, _ count: Int) -> Int {
+    var kept = 0
+    while kept < count, key(ingress, ingress.pointee.offset + kept).ns <= ns { kept += 1 }
+    return kept
+  }
+
+  /// Whether no event that came in at `ns` or before is still to be run. With the replay clock.
+  func hasRun(untilNs ns: Int64) -> Bool {
+    for index in 0..<join.count where join.streams[index].isStaged && join.streams[index].next < join.streams[index].count {
+      if join.streams[index].key(join.streams[index].next, sources: Origins.sourcesMax).ns <= ns { return false }
+    }
+    for index in 0..<ingressCount {
+      let ingress = ingresses + index
+      if ingress.pointee.hasEnded { continue }
+      if ingress.pointee.block != nil {
+        if key(ingress, ingress.pointee.offset).ns <= ns { return false }
+        continue
+      }
+      // Read before the ring is looked at.
+      let low = ingress.pointee.queue?._withUnsafeGuaranteedRef { $0.watermark }
+      if ingress.pointee.ring._withUnsafeGuaranteedRef({ $0.front() }) != nil { return false }
+      guard let low, low.ns > ns else { return false }
+    }
+    return true
+  }
+
+  /// Rows of other lanes have been taken out of their rings and not been run yet.
+  var hasStagedRows: Bool {
+    (0..<join.count).contains { join.streams[$0].isStaged && join.streams[$0].next < join.streams[$0].count }
+  }
+
+  /// Takes blocks of the lane's sources that have arrived and picks what runs next: the ingress with the
+  /// earliest chain, ties in file order, and as many of its events as come before any other ingress's
+  /// first. With the replay clock nothing is picked before every open ingress has shown its next event.
+  /// What comes from other lanes is picked by `runJoined`.
   func choose() -> (ingress: UnsafeMutablePointer<Ingress>, count: Int)? {
     var best = -1
     var bestKey = ChainKey.last
     var limit = ChainKey.last
     var limitIsEarlier = false
-    var watermark = ChainKey.last
-    var isOpen = false
     for index in 0..<ingressCount {
       let ingress = ingresses + index
-      if ingress.pointee.block == nil {
-        // Read before the ring is looked at.
-        let low = clock == .replay ? ingress.pointee.queue?._withUnsafeGuaranteedRef { $0.watermark } : nil
-        if !fetch(ingress) {
-          if !ingress.pointee.hasEnded, clock == .replay {
-            guard let low else { return nil }
-            watermark = min(watermark, low)
-            isOpen = true
-          }
-          continue
-        }
+      if ingress.pointee.block == nil, !fetch(ingress) {
+        if !ingress.pointee.hasEnded, clock == .replay { return nil }
+        continue
       }
       let head = key(ingress, ingress.pointee.offset)
       if best < 0 || head < bestKey {
@@ -74,12 +122,8 @@ extension Lane {
         limitIsEarlier = false
       }
     }
-    guard best >= 0, !isOpen || bestKey < watermark else { return nil }
+    guard best >= 0 else { return nil }
     let ingress = ingresses + best
-    if isOpen, watermark < limit {
-      limit = watermark
-      limitIsEarlier = true
-    }
     let available = ingress.pointee.block!.pointee.count - ingress.pointee.offset
     guard limit != .last else { return (ingress, available) }
     // The limit's ingress stands before this one in file order exactly when limitIsEarlier: then
@@ -94,7 +138,7 @@ extension Lane {
   }
 
   /// Looks for the ingress's next block. False when there is none now.
-  private func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
+  func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
     guard !ingress.pointee.hasEnded else { return false }
     return ingress.pointee.ring._withUnsafeGuaranteedRef { ring in
       while !isFailed, let block = ring.front() {
@@ -130,7 +174,6 @@ extension Lane {
   @inline(__always)
   private func key(_ ingress: UnsafeMutablePointer<Ingress>, _ row: Int) -> ChainKey {
     let block = ingress.pointee.block.unsafelyUnwrapped
-    if block.pointee.isLast { return .last }
     let stride = ingress.pointee.ports[block.pointee.port].buffer.pointee.stride
     return ChainKey(
       UnsafeRawPointer(block.pointee.rows + row &* stride).assumingMemoryBound(to: gantry_header.self), sources: Origins.sourcesMax)

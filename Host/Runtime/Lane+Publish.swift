@@ -155,7 +155,19 @@ extension Lane {
         port: port, rows: rows, count: count, arena: port.pointee.arena,
         arenaCount: Int(port.pointee.output.pointee.arena_count))
     }
-    if uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) }
+    if uses.contains(.queued) { forward(node, port, first, count) }
+  }
+
+  /// Rows that go to other lanes say how often feedback had come round in their chains.
+  private func forward(
+    _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ first: Int, _ count: Int
+  ) {
+    let rows = UnsafeRawPointer(port.pointee.rows + first &* port.pointee.stride)
+    if !node.pointee.isSingle, let blockRounds {
+      recorder.forward(port: port, rows: rows, count: count) { blockRounds[Int(port.pointee.ordinals[first &+ $0])] }
+    } else {
+      recorder.forward(port: port, rows: rows, count: count) { _ in round }
+    }
   }
 
   func publishIngress(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
@@ -165,7 +177,7 @@ extension Lane {
         port: port, rows: rows, count: count, arena: port.pointee.arena,
         arenaCount: Int(port.pointee.output.pointee.arena_count))
     }
-    if port.pointee.uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) }
+    if port.pointee.uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) { _ in 0 } }
   }
 
   /// `gantry_outputs.grow` of lane nodes: doubles a port's memory. Exceptional, and the only

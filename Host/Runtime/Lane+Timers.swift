@@ -10,12 +10,15 @@ extension Lane {
   func fireTimers(upTo ns: Int64) {
     var atOnce = 0
     var lastDueNs = Int64.min
+    let runningRound = round
+    round = 0
+    defer { round = runningRound }
     while let entry = timers.pointee.popDue(ns) {
       atOnce = entry.dueNs > lastDueNs ? 0 : atOnce + 1
       lastDueNs = max(lastDueNs, entry.dueNs)
       if atOnce > timersAtOnceMax { return tooManyTimers(nodes + Int(entry.slot), atOnce) }
       lastChainNs = max(lastChainNs, entry.dueNs)
-      fire(entry, atNs: clock == .live ? clinux_wall_ns() : lastChainNs)
+      fire(entry, atNs: clock == .live ? max(clinux_wall_ns(), lastChainNs) : lastChainNs)
       if isFailed { return }
     }
   }
@@ -57,14 +60,15 @@ extension Lane {
     chainHeader = UnsafePointer(timerHeader)
   }
 
-  /// Publishes what the node wrote without an input and carries that chain to its end.
-  private func endOwnChain(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status) {
+  /// Publishes what the node wrote without an input and carries that chain to its end. A flush that
+  /// goes well says nothing about the events that a node fails on.
+  private func endOwnChain(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status, isFlush: Bool = false) {
     let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
     if status != GANTRY_OK || node.pointee.outputs.pointee.consumed != 1 {
       endedBadly(node, cause, status)
     } else {
       publishOne(node, cause)
-      if node.pointee.watch.contains(.troubled) { succeeded(node) }
+      if !isFlush, node.pointee.watch.contains(.troubled) { succeeded(node) }
     }
     if dirtyCount != 0 || trace.isOn, !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
   }
@@ -91,7 +95,10 @@ extension Lane {
     guard let flush = node.pointee.plugin?.pointee.flush else { return }
     beginOwnChain(node, atNs: now.pointee, eventNs: now.pointee)
     node.pointee.outputs.pointee.consumed = 1
-    endOwnChain(node, flush(node.pointee.instance, node.pointee.outputs))
+    let status = flush(node.pointee.instance, node.pointee.outputs)
+    let isSilent = node.pointee.outputs.pointee.committed == 0
+    endOwnChain(node, status, isFlush: true)
+    if isSilent, status == GANTRY_OK { recorder.giveBackTimerChain() }
   }
 
   /// A block node's last rows make a block of one chain.
@@ -101,12 +108,14 @@ extension Lane {
     ordinal = 0
     node.pointee.outputs.pointee.consumed = 1
     let status = flush(node.pointee.instance, node.pointee.outputs)
+    let isSilent = node.pointee.outputs.pointee.committed == 0
     let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
     if status != GANTRY_OK {
       endedBadly(node, cause, status)
     } else {
       publish(node, cause, 0, ordinals: nil, count: 1, consumed: 1)
     }
+    if isSilent, status == GANTRY_OK { return recorder.giveBackTimerChain() }
     for place in 0..<blockSlotCount where !isFailed { runBlockNode(nodes + Int(blockSlots[place])) }
     if let haltFailure { end(haltFailure) }
     if !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }

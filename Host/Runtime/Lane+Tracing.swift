@@ -54,11 +54,13 @@ extension Lane {
   private func traceEarlierIngress(_ ingress: UnsafeMutablePointer<Ingress>) {
     for port in 0..<ingress.pointee.portCount {
       let buffer = ingress.pointee.ports[port].buffer
-      guard Int(ordinal) < buffer.pointee.published else { continue }
-      trace.earlier(chainHeader, node: buffer.pointee.node, generation: 0, kind: .source)
-      trace.event(
-        buffer.pointee.rows + Int(ordinal) &* buffer.pointee.stride, stride: buffer.pointee.stride,
-        type: buffer.pointee.schema.pointee.type, isOutput: true)
+      for row in firstRow(buffer)..<buffer.pointee.published {
+        guard buffer.pointee.ordinals[row] == ordinal else { break }
+        trace.earlier(chainHeader, node: buffer.pointee.node, generation: 0, kind: .source)
+        trace.event(
+          buffer.pointee.rows + row &* buffer.pointee.stride, stride: buffer.pointee.stride,
+          type: buffer.pointee.schema.pointee.type, isOutput: true)
+      }
     }
   }
 

@@ -51,6 +51,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   private(set) var isInCycle: Bool
   /// Who reads what among the single nodes.
   private(set) var wiring: LaneWiring
+  /// How edges from other lanes are joined; see `runJoined`.
+  private(set) var join: JoinPlan
 
   /// Ports of single nodes that hold rows of the running chain.
   var dirtyCount = 0
@@ -103,6 +105,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     var context: UnsafeMutablePointer<NodeContext>?
     /// For an edge from another lane.
     var queue: Unmanaged<EdgeQueue>?
+    /// The lane that it comes from; -1 for a source of this lane.
+    var fromLane: Int32 = -1
   }
 
   /// One port that an ingress feeds.
@@ -121,6 +125,16 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   let isScripted: Bool
   /// When the last chain of the last block ran.
   var lastChainNs = Int64.min
+
+  /// The last chain that was run.
+  var lastKey = ChainKey.first
+  /// The selected chains come after the last event.
+  var isJoinLast = false
+  /// By ordinal, while a joined block runs: how often feedback had come round in the chain.
+  var blockRounds: UnsafePointer<UInt32>?
+  /// How often feedback has come round in the running chain, and in the one before it at its end.
+  var round: UInt32 = 0
+  var lastRound: UInt32 = 0
 
   /// The first event of the running chain.
   var chainHeader: UnsafePointer<gantry_header>
@@ -160,6 +174,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     feedbackCapacity = plan.feedbackMax + 1
     isInCycle = plan.isInCycle
     wiring = plan.wiring
+    join = plan.join
     recorder.take(plan.links, plan.linkCount)
   }
 
@@ -181,6 +196,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     feedbackCapacity = plan.feedbackMax + 1
     isInCycle = plan.isInCycle
     wiring = plan.wiring
+    join = plan.join
     recorder.take(plan.links, plan.linkCount)
   }
 
@@ -198,12 +214,10 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       if command.load(ordering: .relaxed) != 0 { performCommand() }
       if abandonRequested.load(ordering: .relaxed) { break }
       if stopRequested.load(ordering: .relaxed), endSources() { break }
-      guard let choice = choose() else {
+      if !runNext() {
         if allEnded { break }
         idle(since: seen)
-        continue
       }
-      runBlock(choice.ingress, choice.count)
     }
     finish()
     cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
@@ -211,7 +225,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   }
 
   /// Runs `count` events of the ingress's current block to completion.
-  private func runBlock(_ ingress: UnsafeMutablePointer<Ingress>, _ count: Int) {
+  func runBlock(_ ingress: UnsafeMutablePointer<Ingress>, _ count: Int) {
     let block = ingress.pointee.block.unsafelyUnwrapped
     let entry = ingress.pointee.ports + block.pointee.port
     let port = entry.pointee.buffer
@@ -242,14 +256,17 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     trace.endBlock(count)
     blockCount &+= 1
     // What comes after the block, a timer or the last outputs, comes after its last event.
-    lastChainNs =
-      UnsafeRawPointer(port.pointee.rows + (count &- 1) &* port.pointee.stride)
-      .assumingMemoryBound(to: gantry_header.self).pointee.receive_ns
+    let last = UnsafeRawPointer(port.pointee.rows + (count &- 1) &* port.pointee.stride)
+      .assumingMemoryBound(to: gantry_header.self)
+    lastChainNs = last.pointee.receive_ns
     now.pointee = lastChainNs
+    lastKey = ChainKey(last, sources: Origins.sourcesMax)
+    finished(last)
     recorder.drainQueues()
     if followerCount > 0 { nudgeFollowers() }
 
-    resetBlock(port)
+    port.pointee.published = 0
+    resetBlock()
     ingress.pointee.offset += count
     if ingress.pointee.offset == block.pointee.count {
       ingress.pointee.block = nil
@@ -297,8 +314,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     batch.pointee.arena.length = source.pointee.output.pointee.arena_count
   }
 
-  private func resetBlock(_ port: UnsafeMutablePointer<PortBuffer>) {
-    port.pointee.published = 0
+  func resetBlock() {
     for slot in 0..<nodeCount {
       let node = nodes + slot
       for index in 0..<node.pointee.inputCount {

@@ -94,7 +94,8 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     instances: [Instance], bells: [Bell], statistics: [UnsafeMutablePointer<NodeStatistics>], sources: Sources, options: Options
   ) {
     let single = BlockPlan.singles(graph)
-    let cycles = BlockPlan.cycles(graph, laneOf, lanes: laneCount)
+    let reach = BlockPlan.reachable(graph, laneOf, lanes: laneCount)
+    sourceOrigins = graph.nodes.indices.map { graph.nodes[$0].plugin.kind == .source ? instances[$0].context.pointee.origin : 0 }
     for index in graph.nodes.indices { makePorts(index, instances[index], single[index], options) }
     for lane in 0..<laneCount {
       let members = graph.order.filter { laneOf[$0] == lane && graph.nodes[$0].plugin.kind != .source }
@@ -121,6 +122,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       let singleSlots = table(singles.map { Int32($0) })
       let quick = table(quickInputs(nodes, singles))
       let script = sources.scripts[lane]
+      let isJoining = ingresses.contains { $0.queue != nil }
       if let script { ingresses = [scripted(script, ingresses)] }
       let ingressTable = table(ingresses)
       plans.append(
@@ -129,8 +131,11 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
           singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count, quickInputs: quick.pointer, quickInputCount: quick.count,
           ingresses: ingressTable.pointer, ingressCount: ingressTable.count, timers: timers[lane],
           feedback: allocate(graph.feedbackMax + 1, of: Lane.FeedbackEntry.self), feedbackMax: graph.feedbackMax,
-          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0, isInCycle: cycles[lane],
-          wiring: LaneWiring(nodes: nodes, singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count)))
+          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0, isInCycle: reach[lane][lane],
+          wiring: LaneWiring(nodes: nodes, singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count),
+          join: JoinPlan(
+            isJoining ? streams(ingressTable.pointer, ingressTable.count, isScripted: script != nil, feeds: reach[lane]) : [],
+            followsScript: script != nil, origins: origins, ownOrigins: sourceNodes.map { sourceOrigins[$0] })))
       plans[lane].wiring.attach()
     }
     if sources.scripts.isEmpty { linkQueues() }
@@ -307,6 +312,41 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       status: 0, context: nil, queue: nil)
   }
 
+  /// By place in the graph: what a source's events carry in `origin`.
+  private var sourceOrigins: [UInt16] = []
+  private var origins: OriginTable { OriginTable(sources: Int(sourceOrigins.max() ?? 0), lanes: laneCount) }
+
+  /// What a lane joins: one stream for each ingress, and where a journal is followed one for each port.
+  private func streams(
+    _ ingresses: UnsafeMutablePointer<Lane.Ingress>, _ count: Int, isScripted: Bool, feeds: [Bool]
+  ) -> [JoinStream] {
+    (0..<count).flatMap { index -> [JoinStream] in
+      let ingress = ingresses + index
+      let from = Int(ingress.pointee.fromLane)
+      return (0..<(isScripted ? ingress.pointee.portCount : 1)).map { port in
+        JoinStream(
+          ingress: ingress, entry: ingress.pointee.ports + port, isStaged: isScripted || ingress.pointee.queue != nil,
+          waits: from >= 0 && !feeds[from], origins: origins)
+      }
+    }
+  }
+
+  /// By place in `origins`, whether chains of it can come out of a node: those of the sources before it,
+  /// and those that lanes on the way begin with timers and flushes.
+  private func carried(by node: Int) -> [Bool] {
+    var seen: Set<Int> = [node]
+    var waiting = [node]
+    while let next = waiting.popLast() {
+      for edge in graph.nodes[next].inputs where seen.insert(edge.fromNode).inserted { waiting.append(edge.fromNode) }
+    }
+    var carries = Array(repeating: false, count: origins.count)
+    for index in seen {
+      let isSource = graph.nodes[index].plugin.kind == .source
+      carries[origins.place(isSource ? sourceOrigins[index] : Origins.timers(lane: laneOf[index]))] = true
+    }
+    return carries
+  }
+
   /// An edge from another lane: a queue, and an ingress with one port of its own.
   private func queueIngress(
     _ edge: Edge, to index: Int, bell: Bell, _ ingresses: inout [Lane.Ingress]
@@ -314,7 +354,8 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     let origin = portsOf[edge.fromNode]! + edge.fromPort
     let type = graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type
     let queue = EdgeQueue(
-      policy: edge.queue ?? QueuePolicy(), stride: origin.pointee.stride, type: type, bell: bell, sources: Origins.sourcesMax)
+      policy: edge.queue ?? QueuePolicy(), stride: origin.pointee.stride, type: type, bell: bell, origins: origins,
+      carries: carried(by: edge.fromNode))
     queues.append(
       (
         from: "\(graph.nodes[edge.fromNode].name).\(graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].name)",
@@ -339,7 +380,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     ingresses.append(
       Lane.Ingress(
         ring: .passUnretained(queue.ring), ports: entry, portCount: 1, block: nil, offset: 0, hasEnded: false, status: 0,
-        context: nil, queue: .passUnretained(queue)))
+        context: nil, queue: .passUnretained(queue), fromLane: Int32(laneOf[edge.fromNode])))
     return port
   }
 
@@ -386,7 +427,10 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       port.pointee.ordinals.deallocate()
       port.pointee.arena?.deallocate()
     }
-    for plan in plans { plan.wiring.deallocate() }
+    for plan in plans {
+      plan.wiring.deallocate()
+      plan.join.deallocate()
+    }
     for tail in tails {
       tail.pointee.deallocate()
       tail.deallocate()

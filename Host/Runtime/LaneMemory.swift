@@ -165,6 +165,8 @@ struct NodeContext {
   var misuse: UInt32 = 0
   /// The node's number, its own for the whole run.
   var node: Int32
+  /// Of a source: what its events carry in `origin`.
+  var origin: UInt16 = 0
   /// Lane-local index, for timers.
   var slot: Int32
   /// Set by the lane for chains whose notes are kept.

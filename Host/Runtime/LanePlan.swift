@@ -24,6 +24,8 @@ struct LanePlan {
   var isInCycle: Bool
   /// Freed by the layout; attached to its ports.
   var wiring: LaneWiring
+  /// Freed by the layout.
+  var join: JoinPlan
 }
 
 /// What belongs to a lane for the whole run, whatever runs on it.
@@ -93,14 +95,8 @@ public enum BlockPlan {
     return (names, of)
   }
 
-  /// For each lane whether it feeds itself through others.
-  static func cycles(_ graph: Graph, _ of: [Int], lanes: Int) -> [Bool] {
-    let reach = reachable(graph, of, lanes: lanes)
-    return (0..<lanes).map { reach[$0][$0] }
-  }
-
   /// Which lane feeds which, directly or through others.
-  private static func reachable(_ graph: Graph, _ of: [Int], lanes: Int) -> [[Bool]] {
+  static func reachable(_ graph: Graph, _ of: [Int], lanes: Int) -> [[Bool]] {
     var reach = Array(repeating: Array(repeating: false, count: lanes), count: lanes)
     for (index, node) in graph.nodes.enumerated() {
       for edge in node.inputs where of[edge.fromNode] != of[index] { reach[of[edge.fromNode]][of[index]] = true }

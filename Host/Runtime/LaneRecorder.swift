@@ -22,6 +22,10 @@ public enum RecordKind: UInt8, Sendable {
   case order = 6
   /// The lane ended: the number of events as u64.
   case end = 7
+  /// What several edges brought and the lane ran as one block: `JoinRecord`. Its parts follow.
+  case join = 8
+  /// For the events record that follows: of each row, how often feedback had come round, as u32.
+  case rounds = 9
 }
 
 /// Decisions of the host, in `DecisionRecord.what`.
@@ -45,6 +49,15 @@ public struct EventsRecord: BitwiseCopyable, Equatable, Sendable {
   public var count: UInt32
   public var stride: UInt32
   public var arenaCount: UInt64
+}
+
+/// Before the parts of a block that came over several edges: rows and events records, in which the same
+/// chain is the same chain.
+public struct JoinRecord: BitwiseCopyable, Equatable, Sendable {
+  /// How many records belong to the block.
+  public var parts: UInt32
+  /// 1: what nodes of other lanes emitted after their last event.
+  public var isLast: UInt32
 }
 
 public struct TimerRecord: BitwiseCopyable, Equatable, Sendable {
@@ -97,6 +110,8 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   func take(_ links: UnsafeMutablePointer<QueueLink>, _ count: Int) {
     queues = links
     queueCount = count
+    promised = .first
+    hasBegunLast = false
   }
 
   func name(_ node: Int32) -> String { node >= 0 ? services.nodeName(Int(node)) : "host" }
@@ -105,6 +120,9 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     timerChain += 1
     return timerChain
   }
+
+  /// A flush wrote nothing, so that there is no such chain.
+  func giveBackTimerChain() { timerChain -= 1 }
 
   @inline(__always)
   private func nextSequence() -> UInt64 {
@@ -146,7 +164,7 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
 
   private func write(
     _ journal: JournalLane, _ kind: RecordKind, node: Int32, port: Int, rows: UnsafeRawPointer, count: Int, stride: Int,
-    arena: UnsafePointer<UInt8>?, arenaCount: Int
+    arena: UnsafePointer<UInt8>?, arenaCount: Int, type: EventType? = nil, arenaStart: Int = 0
   ) {
     let record = EventsRecord(
       node: UInt32(node), port: UInt32(port), count: UInt32(count), stride: UInt32(stride),
@@ -160,7 +178,46 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     target.storeBytes(of: record, as: EventsRecord.self)
     (target + size).copyMemory(from: rows, byteCount: count * stride)
     if arenaCount > 0, let arena { (target + size + count * stride).copyMemory(from: arena, byteCount: arenaCount) }
+    if let type, arenaStart > 0 { ArenaText.move(target + size, count: count, stride: stride, type, by: 0 &- UInt64(arenaStart)) }
     journal.commit(count: total)
+  }
+
+  /// What follows are the `parts` of one block; see `staged` for how many those of one edge are.
+  func join(parts: Int, isLast: Bool) {
+    guard let journal else { return }
+    let record = JoinRecord(parts: UInt32(parts), isLast: isLast ? 1 : 0)
+    keep(journal.append(kind: RecordKind.join.rawValue, sequence: nextSequence(), value: record))
+  }
+
+  /// How many records `staged` makes of so many rows.
+  static func parts(_ count: Int) -> Int { (count + blockRows - 1) / blockRows }
+
+  /// Rows that came over an edge from another lane, as many as a block holds a record, each with the
+  /// part of the arena that its rows refer to.
+  func staged(
+    _ port: UnsafeMutablePointer<Lane.IngressPort>, rows: UnsafeRawPointer, count: Int, rounds: UnsafePointer<UInt32>,
+    arena: UnsafePointer<UInt8>, arenaCount: Int
+  ) {
+    guard let journal else { return }
+    let buffer = port.pointee.buffer
+    let stride = buffer.pointee.stride
+    let type = EventType(rawValue: buffer.pointee.schema.pointee.type) ?? .any
+    var first = 0
+    while first < count {
+      let part = min(count - first, blockRows)
+      let start = rows + first * stride
+      if (first..<first + part).contains(where: { rounds[$0] != 0 }) {
+        keep(
+          journal.append(
+            kind: RecordKind.rounds.rawValue, sequence: nextSequence(),
+            UnsafeRawBufferPointer(UnsafeBufferPointer(start: rounds + first, count: part))))
+      }
+      let texts = ArenaText.range(of: start, count: part, stride: stride, type, in: arenaCount)
+      write(
+        journal, .events, node: buffer.pointee.node, port: Int(port.pointee.key), rows: start, count: part, stride: stride,
+        arena: arena + texts.lowerBound, arenaCount: texts.count, type: type, arenaStart: texts.lowerBound)
+      first += part
+    }
   }
 
   func order(_ order: UnsafePointer<gantry_order>) {
@@ -188,12 +245,12 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     finishQueues()
   }
 
-  func forward(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int) {
+  func forward(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int, round: (Int) -> UInt32) {
     for index in 0..<queueCount where queues[index].port == port {
       queues[index].queue._withUnsafeGuaranteedRef {
         $0.push(
           rows, count: count, stride: port.pointee.stride, arena: port.pointee.arena,
-          arenaCount: Int(port.pointee.output.pointee.arena_count))
+          arenaCount: Int(port.pointee.output.pointee.arena_count), round: round)
       }
     }
   }
@@ -238,14 +295,34 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
 
   /// All events have been run: what nodes emit from now on comes after them.
   func beginLast() {
-    guard queueCount > 0 else { return }
-    advanceAll(to: .last)
+    guard queueCount > 0, !hasBegunLast else { return }
+    hasBegunLast = true
+    advanceAll(to: .beginLast)
     goRound { queue in
       queue.drain()
       return !queue.isWaiting
     }
     for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.beginLast() } }
   }
+
+  var hasQueues: Bool { queueCount > 0 }
+  private var hasBegunLast = false
+
+  /// While nothing can be run: tells other lanes that nothing before `key` is to come.
+  func promise(_ key: ChainKey) {
+    guard promised < key, !hasBegunLast else { return }
+    promised = key
+    advanceAll(to: key)
+  }
+  private var promised = ChainKey.first
+
+  /// Tells other lanes which chains of each origin are finished.
+  func reach(_ chains: UnsafePointer<UInt64>) {
+    for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.reach(chains) } }
+  }
+
+  /// The number of the last chain that began with a timer or a flush.
+  var timerChains: UInt64 { timerChain }
 
   private func advanceAll(to key: ChainKey) {
     for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.advance(to: key) } }

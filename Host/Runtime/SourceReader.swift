@@ -196,7 +196,9 @@ final class SourceReader: Sendable {
   ) -> Bool {
     guard block.pointee.count > 0 else { return true }
     let stride = setup.strides[block.pointee.port]
-    let receiveNs = setup.clock == .live ? clinux_wall_ns() : 0
+    // The wall clock may be set back; the order of what came in does not change with it.
+    let receiveNs = setup.clock == .live ? max(clinux_wall_ns(), lastNs) : 0
+    if setup.clock == .live { lastNs = receiveNs }
     var row = UnsafeMutableRawPointer(block.pointee.rows)
     for index in 0..<block.pointee.count {
       let header = row.assumingMemoryBound(to: gantry_header.self)
@@ -205,7 +207,7 @@ final class SourceReader: Sendable {
         block.pointee.count = index
         return broken("event time went back from \(lastNs) to \(eventNs) ns; a source must keep its events in order")
       }
-      lastNs = eventNs
+      if setup.clock == .replay { lastNs = eventNs }
       header.pointee.receive_ns = setup.clock == .live ? receiveNs : eventNs
       header.pointee.chain = chain
       header.pointee.origin = setup.origin

@@ -97,6 +97,26 @@ struct QueueTests {
     }
   }
 
+  @Test(arguments: Seeded.seeds(8))
+  func `conflate keeps the order of time`(seed: UInt64) {
+    var random = Seeded(seed)
+    let size = Int.random(in: 2...20, using: &random)
+    let queue = queue(size, .conflate)
+    var newest: [UInt32: Int] = [:]
+    let instruments = UInt32.random(in: 1...30, using: &random)
+    for number in 1...2000 {
+      let instrument = UInt32.random(in: 1...instruments, using: &random)
+      newest[instrument] = number
+      push(queue, [tick(number, instrument: instrument)])
+    }
+    let got = take(queue).map { Int($0.bid) }
+    #expect(got == got.sorted(), "seed \(seed)")
+    #expect(queue.dropped == UInt64(2000 - got.count), "seed \(seed)")
+    // What waits at the end is the newest of each instrument, as many as there is room for.
+    let waiting = got.dropFirst(BlockRing.blocks)
+    #expect(Array(waiting.suffix(min(size, newest.count))) == newest.values.sorted().suffix(min(size, newest.count)), "seed \(seed)")
+  }
+
   @Test func `an event that finds no other of its instrument takes the oldest's place`() {
     let queue = queue(2, .conflate)
     for number in 1...50 { push(queue, [tick(number, instrument: UInt32(number))]) }

@@ -63,6 +63,26 @@ struct Outcome {
     (summary?.nodes ?? []).map { "\($0.name): \($0.events) in, \($0.outputs) out, \($0.errors) errors, \($0.dropped) dropped, \($0.breaker)" }
   }
 
+  /// The same without the origins and times of what lanes flush at their ends: these are the lane's own
+  /// number and last event.
+  var withoutLanes: Outcome {
+    let sources = UInt16(graph.nodes.count { $0.plugin.kind == .source })
+    var copy = self
+    copy.ports = ports.mapValues { rows in
+      rows.map { row in
+        var row = row
+        var header = row.header
+        guard header.origin > sources else { return row }
+        header.origin = .max
+        header.event_ns = 0
+        header.receive_ns = 0
+        withUnsafeBytes(of: header) { row.bytes.replaceSubrange(0..<$0.count, with: $0) }
+        return row
+      }
+    }
+    return copy
+  }
+
   /// Where two outcomes first differ, for a person; nil when all ports emitted the same.
   func difference(from other: Outcome) -> String? {
     for port in Set(ports.keys).union(other.ports.keys).sorted() {
