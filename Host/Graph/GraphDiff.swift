@@ -125,7 +125,7 @@ public enum GraphDiff {
     return change
   }
 
-  static let stateExtension = "gantry.state/1"
+  public static let stateExtension = "gantry.state/1"
   static let liveExtension = "gantry.params-live/1"
 
   /// The same description, wherever the file lies.

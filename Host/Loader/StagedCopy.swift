@@ -19,13 +19,12 @@ struct StagedCopy: Sendable {
 
   static let prefix = "gantry-code-"
 
-  /// - Parameter isKept: the copy stays after it has been mapped
-  init(_ image: PluginImage, base: String, isKept: Bool = false) throws(GantryError) {
+  init(_ image: PluginImage, base: String) throws(GantryError) {
     folder = try Self.makeFolder(base)
     path = folder + "/" + image.main
     made = [folder]
     do throws(GantryError) {
-      if image.isBundle || isKept { lock = try hold() }
+      if image.isBundle { lock = try hold() }
       for item in image.items {
         let target = folder + "/" + item.path
         switch item.content {

@@ -37,8 +37,14 @@ final class BlockRing: Sendable {
   private let published = Atomic<UInt32>(0)
   private let released = Atomic<UInt32>(0)
   private let isClosed = Atomic<Bool>(false)
-  /// The bell of the lane that consumes this ring.
-  let bell: Bell
+  /// The bell of the lane that consumes this ring; whoever moves the ring keeps all bells alive.
+  private let bellWord: Atomic<UInt>
+  var bell: Bell { Unmanaged.fromOpaque(UnsafeRawPointer(bitPattern: bellWord.load(ordering: .acquiring))!).takeUnretainedValue() }
+
+  private let firstBell: Bell
+
+  /// Another lane consumes the ring from now on. While no lane does.
+  func move(to bell: Bell) { bellWord.store(UInt(bitPattern: Unmanaged.passUnretained(bell).toOpaque()), ordering: .releasing) }
 
   /// Written by the side that owns the block; the two counters hand it over.
   private struct Storage: @unchecked Sendable {
@@ -49,7 +55,8 @@ final class BlockRing: Sendable {
   init(rows: Int, stride: Int, arena: Int, bell: Bell) {
     rowCapacity = rows
     arenaCapacity = arena
-    self.bell = bell
+    bellWord = Atomic(UInt(bitPattern: Unmanaged.passUnretained(bell).toOpaque()))
+    firstBell = bell
     let rowBytes = (rows * stride + guardBytes + 63) & ~63
     let causeBytes = (rows * 4 + 63) & ~63
     let arenaBytes = (arena + 63) & ~63
@@ -105,7 +112,13 @@ final class BlockRing: Sendable {
 
   func publish() {
     published.wrappingAdd(1, ordering: .releasing)
-    bell.ring()
+    ringBell()
+  }
+
+  @inline(__always)
+  func ringBell() {
+    let bell = UnsafeRawPointer(bitPattern: bellWord.load(ordering: .acquiring)).unsafelyUnwrapped
+    Unmanaged<Bell>.fromOpaque(bell)._withUnsafeGuaranteedRef { $0.ring() }
   }
 
   // MARK: the lane's side
@@ -129,6 +142,9 @@ final class BlockRing: Sendable {
     released.wrappingAdd(0, ordering: .sequentiallyConsistent)
     wake(released)
   }
+
+  /// Takes blocks again, those that stand in it first. While no thread produces.
+  func reopen() { isClosed.store(false, ordering: .sequentiallyConsistent) }
 
   var closed: Bool { isClosed.load(ordering: .relaxed) }
   var depth: Int { Int(published.load(ordering: .relaxed) &- released.load(ordering: .relaxed)) }

@@ -99,7 +99,7 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     guard !isLast else { return }
     target = key
     publishWatermark()
-    ring.bell.ring()
+    ring.ringBell()
   }
 
   /// The number up to which the producer has finished the chains of `origin`; all ones for one whose
@@ -156,6 +156,9 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
 
   /// Whether events still wait here for a consumer that takes them.
   var isWaiting: Bool { backlogCount > 0 && !ring.closed }
+
+  /// Nothing waits here and nothing is on its way in the ring. Any thread.
+  var isEmpty: Bool { depthNow.load(ordering: .sequentiallyConsistent) == 0 && ring.depth == 0 }
 
   /// What is pushed from now on comes after all events.
   func beginLast() {

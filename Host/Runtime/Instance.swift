@@ -32,6 +32,8 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   private(set) var state = State.created
   /// Set by configure: one for each output port.
   private(set) var schemas: [PortSchema] = []
+  /// What configure was told about the node's edges, in the order of `from`.
+  private(set) var edges: [InputEdge] = []
   private let place: Place?
 
   init(graph: Graph, node: Int, code: PluginCode, context: UnsafeMutablePointer<NodeContext>) throws(GantryError) {
@@ -62,6 +64,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     defer { memory.deallocate() }
     let status = control { code.raw.pointee.configure(raw, memory.config) }
     guard status == GANTRY_OK else { throw failure("runtime.configure-failed", "\(name) refused its configuration", status, memory) }
+    edges = InputEdge.list(graph, node, inputs)
     schemas = []
     for (index, port) in code.description.outputs.enumerated() {
       let columns = memory.columns[index]
@@ -93,6 +96,55 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     let status = control { stop(raw) }
     return status == GANTRY_OK ? nil : failure("runtime.stop-failed", "\(name) did not stop cleanly", status)
   }
+
+  /// Gives the instance new live parameters, at an event boundary, as its lane. `graph` and `place`
+  /// say with which parameters.
+  func applyLive(_ graph: Graph, node: Int) throws(GantryError) {
+    guard let live = capability("gantry.params-live/1", as: gantry_params_live.self), let apply = live.pointee.apply else {
+      throw GantryError("apply.not-live", "PLUGIN: \(name) does not offer gantry.params-live/1, which its parameters ask for", at: place)
+    }
+    var artifacts: [ArtifactUse] = []
+    let memory = try ConfigMemory(graph: graph, node: node, inputs: edges.map(\.schema), artifacts: &artifacts)
+    defer { memory.deallocate() }
+    let status = control { apply(raw, memory.config.pointee.values, memory.config.pointee.value_count) }
+    guard status == GANTRY_OK else { throw failure("apply.parameters-refused", "\(name) refused its new parameters", status, memory) }
+  }
+
+  /// Everything the instance remembers, by `gantry.state/1`; nil when it does not offer that. Its lane
+  /// stands still.
+  func saveState() throws(GantryError) -> (version: UInt32, bytes: [UInt8])? {
+    guard let state = capability("gantry.state/1", as: gantry_state.self), let save = state.pointee.save else { return nil }
+    final class Sink { var bytes: [UInt8] = [] }
+    let sink = Sink()
+    var writer = gantry_state_writer()
+    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
+    writer.context = Unmanaged.passUnretained(sink).toOpaque()
+    writer.write = { writer, bytes, length in
+      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
+      guard length <= UInt64(Instance.stateBytesMax) else { return GANTRY_FULL }
+      let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
+      guard sink.bytes.count + Int(length) <= Instance.stateBytesMax else { return GANTRY_FULL }
+      if let bytes { sink.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
+      return GANTRY_OK
+    }
+    let status = control { save(raw, &writer) }
+    guard status == GANTRY_OK else { throw failure("apply.state-not-saved", "\(name) did not save its state", status) }
+    return (state.pointee.version, sink.bytes)
+  }
+
+  /// Takes over a state that another instance has saved, before the first event.
+  func loadState(_ version: UInt32, _ bytes: [UInt8]) throws(GantryError) {
+    guard let state = capability("gantry.state/1", as: gantry_state.self), let load = state.pointee.load else {
+      throw GantryError("apply.state-refused", "the new instance of \(name) does not offer gantry.state/1", at: place)
+    }
+    let status = control {
+      bytes.withUnsafeBufferPointer { load(raw, version, gantry_bytes(data: $0.baseAddress, length: UInt64($0.count))) }
+    }
+    guard status == GANTRY_OK else { throw failure("apply.state-refused", "the new instance of \(name) did not take the state", status) }
+  }
+
+  /// The largest state that is handed over.
+  static let stateBytesMax = 1 << 30
 
   func destroy() {
     guard state != .destroyed else { return }
@@ -164,18 +216,24 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   }
 }
 
-/// The schema of one port, as a value.
-package struct PortSchema: Equatable, Sendable {
-  package var type: EventType
-  package var columns: [String]
+/// One edge into a node, as its instance was told in configure: what it may rely on.
+struct InputEdge: Equatable, Sendable {
+  var port: Int
+  var isFeedback: Bool
+  var schema: PortSchema
 
-  package init(type: EventType, columns: [String]) {
-    self.type = type
-    self.columns = columns
+  static func list(_ graph: Graph, _ node: Int, _ schemas: [PortSchema]) -> [InputEdge] {
+    zip(graph.nodes[node].inputs, schemas).map { InputEdge(port: $0.toPort, isFeedback: $0.isFeedback, schema: $1) }
   }
+}
+
+/// The schema of one port, as a value.
+struct PortSchema: Equatable, Sendable {
+  var type: EventType
+  var columns: [String]
 
   /// Bytes of one event.
-  package var stride: Int {
+  var stride: Int {
     switch type {
     case .any: MemoryLayout<gantry_header>.stride
     case .tick: MemoryLayout<gantry_tick>.stride

@@ -13,10 +13,8 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     var origin: UInt16
     var blockSize: Int
     var bell: Bell
-    /// The number of its first event.
-    var firstChain: UInt64 = 1
-    /// Events of this time and before are left out: they belong to what was before a change.
-    var afterNs: Int64 = .min
+    /// Of an instance that it takes over from, with what stands in it.
+    var ring: BlockRing?
     /// The events come from a journal; feeds do not run.
     var isScripted = false
   }
@@ -42,7 +40,8 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     instance.context.pointee.origin = origin
     let strides = instance.schemas.map(\.stride)
     let hasArena = node.plugin.outputs.contains { PortSchema.hasArena($0.type) }
-    ring = BlockRing(rows: setup.blockSize, stride: strides.max() ?? 64, arena: hasArena ? 1 << 20 : 0, bell: setup.bell)
+    ring =
+      setup.ring ?? BlockRing(rows: setup.blockSize, stride: strides.max() ?? 64, arena: hasArena ? 1 << 20 : 0, bell: setup.bell)
     if let pull {
       isReplayable = pull.pointee.cursor != nil && setup.clock == .replay
       (outputs, ports) = Intake.memory(node, strides)
@@ -50,7 +49,7 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
         SourceReader.Setup(
           instance: instance.raw!, pull: pull, context: instance.context, outputs: outputs!, strides: strides, origin: origin,
           blockSize: setup.blockSize, clock: setup.clock == .live ? .live : .replay, name: instance.name,
-          tag: instance.context.pointee.laneTag, firstChain: setup.firstChain, afterNs: setup.afterNs), ring: ring)
+          tag: instance.context.pointee.laneTag, firstChain: 1), ring: ring)
       feed = nil
       return
     }
@@ -64,7 +63,7 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     feed = FeedReader(
       FeedReader.Setup(
         instance: instance.raw!, feed: run!, context: instance.context, strides: strides, origin: origin, name: instance.name,
-        tag: instance.context.pointee.laneTag, halts: node.onError == .halt, firstChain: setup.firstChain), ring: ring, log: log)
+        tag: instance.context.pointee.laneTag, halts: node.onError == .halt), ring: ring, log: log)
   }
 
   private static func memory(_ node: GraphNode, _ strides: [Int]) -> (UnsafeMutablePointer<gantry_outputs>, UnsafeMutablePointer<gantry_output>) {
@@ -85,9 +84,25 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     return (outputs, ports)
   }
 
+  /// The number of the next event that the source gives. While no thread of it runs.
+  var nextChain: UInt64 { reader?.progress.chain ?? feed?.chain ?? 1 }
+
+  /// Before `start`: the number of the first event, and of which time and before events are left out.
+  func begin(chain: UInt64, afterNs: Int64 = .min) {
+    reader?.begin(chain: chain, afterNs: afterNs)
+    feed?.begin(chain: chain)
+  }
+
   func start() throws(GantryError) {
     try reader?.start()
     try feed?.start()
+  }
+
+  /// After `stop`: goes on where it was.
+  func resume() throws(GantryError) {
+    ring.reopen()
+    try reader?.start()
+    try feed?.resume()
   }
 
   /// Ends the source's thread; what stands in the ring stays there. Again does nothing.

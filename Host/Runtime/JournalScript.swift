@@ -103,7 +103,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
         block.pointee.count = 0
         block.pointee.status = GANTRY_OK
         ring.publish()
-      case .output, .decision, .order, .end: break
+      case .output, .decision, .order, .end, .change: break
       }
     }
   }

@@ -137,6 +137,17 @@ extension Lane {
     return (ingress, count)
   }
 
+  /// The earliest block that has come from another lane, whatever sources have.
+  func chooseQueued() -> (ingress: UnsafeMutablePointer<Ingress>, count: Int)? {
+    var best: UnsafeMutablePointer<Ingress>?
+    for index in 0..<ingressCount {
+      let ingress = ingresses + index
+      guard ingress.pointee.queue != nil, ingress.pointee.block != nil || fetch(ingress) else { continue }
+      if best == nil || key(ingress, ingress.pointee.offset) < key(best!, best!.pointee.offset) { best = ingress }
+    }
+    return best.map { ($0, $0.pointee.block!.pointee.count - $0.pointee.offset) }
+  }
+
   /// Looks for the ingress's next block. False when there is none now.
   func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
     guard !ingress.pointee.hasEnded else { return false }

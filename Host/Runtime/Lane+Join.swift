@@ -33,6 +33,7 @@ extension Lane {
       now.pointee = first.pointee.receive_ns
     }
     recordJoined()
+    blockEndNs = max(joinHeader(chains - 1).pointee.receive_ns, first.pointee.receive_ns)
     if isJoinLast { recorder.beginLast() } else { recorder.advance(to: nextKey(first), clock) }
     blockRounds = UnsafePointer(join.rounds)
     var rowCount = 0

@@ -77,6 +77,10 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// What another thread asks of the lane; see `ask`.
   let command = Atomic<UInt>(0)
   let commandTurn = Mutex<Void>(())
+  /// The marker of a change that is under way; see `LaneMarker`.
+  let marker = Atomic<UInt>(0)
+  /// The lane runs nothing more but its last outputs.
+  let isEnding = Atomic<Bool>(false)
   let cpuNs = Atomic<Int64>(0)
   let hasEnded = Atomic<Bool>(false)
 
@@ -125,6 +129,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   let isScripted: Bool
   /// When the last chain of the last block ran.
   var lastChainNs = Int64.min
+  /// When the last chain of the block that is to run next came in.
+  var blockEndNs = Int64.min
 
   /// The last chain that was run.
   var lastKey = ChainKey.first
@@ -176,6 +182,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     wiring = plan.wiring
     join = plan.join
     recorder.take(plan.links, plan.linkCount)
+    recorder.lane = .passUnretained(self)
   }
 
   /// Runs another plan from the next block on. While the lane's thread does not run, or is parked.
@@ -213,12 +220,17 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
       let seen = bell.current
       if command.load(ordering: .relaxed) != 0 { performCommand() }
       if abandonRequested.load(ordering: .relaxed) { break }
+      if marker.load(ordering: .relaxed) != 0 {
+        approachMarker(since: seen)
+        continue
+      }
       if stopRequested.load(ordering: .relaxed), endSources() { break }
       if !runNext() {
         if allEnded { break }
         idle(since: seen)
       }
     }
+    isEnding.store(true, ordering: .sequentiallyConsistent)
     finish()
     cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
     hasEnded.store(true, ordering: .releasing)
@@ -243,6 +255,9 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     }
     recorder.block(
       entry, block: block, offset: ingress.pointee.offset, count: count)
+    blockEndNs =
+      UnsafeRawPointer(port.pointee.rows + (count &- 1) &* port.pointee.stride)
+      .assumingMemoryBound(to: gantry_header.self).pointee.receive_ns
     recorder.advance(to: nextKey(header), clock)
     if !port.pointee.uses.isEmpty { publishIngress(port, count) }
     entry.pointee.statistics.pointee.events &+= UInt64(count)

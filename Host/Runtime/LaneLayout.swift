@@ -141,6 +141,44 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     if sources.scripts.isEmpty { linkQueues() }
   }
 
+  // MARK: looking things up
+
+  /// Where a node stands on its lane; nil for a source.
+  func slot(of number: Int, lane: Int) -> Int? {
+    (0..<plans[lane].nodeCount).first { plans[lane].nodes[$0].index == Int32(number) }
+  }
+
+  func node(_ number: Int) -> UnsafeMutablePointer<LaneNode>? {
+    for plan in plans {
+      for slot in 0..<plan.nodeCount where plan.nodes[slot].index == Int32(number) { return plan.nodes + slot }
+    }
+    return nil
+  }
+
+  /// The ingress that a ring feeds.
+  func ingress(of ring: BlockRing) -> UnsafeMutablePointer<Lane.Ingress>? {
+    for plan in plans {
+      for index in 0..<plan.ingressCount where plan.ingresses[index].ring.toOpaque() == Unmanaged.passUnretained(ring).toOpaque() {
+        return plan.ingresses + index
+      }
+    }
+    return nil
+  }
+
+  /// A kept node goes on with the tail that it has: the layouts exchange theirs.
+  func exchangeTail(_ node: UnsafeMutablePointer<LaneNode>, _ other: LaneLayout, _ tail: UnsafeMutablePointer<InputTail>) {
+    guard let mine = node.pointee.tail, let place = tails.firstIndex(of: mine), let otherPlace = other.tails.firstIndex(of: tail) else { return }
+    tails[place] = tail
+    other.tails[otherPlace] = mine
+  }
+
+  /// Another instance of the same code is called from now on. While the lane is parked.
+  func replace(_ number: Int, by instance: Instance) {
+    guard let node = node(number) else { return }
+    node.pointee.instance = instance.raw
+    node.pointee.context = instance.context
+  }
+
   /// Tells all contexts where their nodes stand from now on. While the lanes do not run, or are parked.
   func settle(_ lanes: [Lane], instances: [Instance], now: [UnsafeMutablePointer<Int64>]) {
     for index in graph.nodes.indices {
@@ -450,7 +488,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
 }
 
 extension PortSchema {
-  package static func hasArena(_ type: EventType) -> Bool {
+  static func hasArena(_ type: EventType) -> Bool {
     switch type {
     case .book, .alert, .news, .calendar, .blob: true
     default: false

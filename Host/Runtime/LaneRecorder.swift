@@ -26,6 +26,8 @@ public enum RecordKind: UInt8, Sendable {
   case join = 8
   /// For the events record that follows: of each row, how often feedback had come round, as u32.
   case rounds = 9
+  /// The graph became another one here: `ApplyRecord`, then the head of the new graph, as JSON.
+  case change = 10
 }
 
 /// Decisions of the host, in `DecisionRecord.what`.
@@ -74,6 +76,14 @@ public struct DecisionRecord: BitwiseCopyable, Equatable, Sendable {
   public var value: Int64
   public var detail: UInt32
   public var reserved: UInt32 = 0
+}
+
+public struct ApplyRecord: BitwiseCopyable, Equatable, Sendable {
+  /// Counts the applies of the run, from 1.
+  public var number: UInt32
+  public var headBytes: UInt32
+  /// With the replay clock: all of this time and before ran on the old graph; else when its last chain ran.
+  public var cutNs: Int64
 }
 
 final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread while it runs
@@ -240,6 +250,20 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     keep(journal.append(kind: RecordKind.decision.rawValue, sequence: nextSequence(), value: record))
   }
 
+  /// The lane runs another graph from here on.
+  func change(_ number: UInt32, cutNs: Int64, head: [UInt8]) {
+    guard let journal else { return }
+    let record = ApplyRecord(number: number, headBytes: UInt32(head.count), cutNs: cutNs)
+    let size = MemoryLayout<ApplyRecord>.size
+    guard let target = journal.reserve(kind: RecordKind.change.rawValue, sequence: nextSequence(), count: size + head.count) else {
+      lostRecords += 1
+      return
+    }
+    target.storeBytes(of: record, as: ApplyRecord.self)
+    (target + size).copyMemory(from: head, byteCount: head.count)
+    journal.commit(count: size + head.count)
+  }
+
   func laneEnded(events: UInt64) {
     if let journal { keep(journal.append(kind: RecordKind.end.rawValue, sequence: nextSequence(), value: events)) }
     finishQueues()
@@ -335,9 +359,13 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
       var waiting = -1
       for index in 0..<queueCount where !queues[index].queue._withUnsafeGuaranteedRef(isDone) { waiting = index }
       guard waiting >= 0 else { return }
+      lane?._withUnsafeGuaranteedRef { $0.answerWhileWaiting() }
       queues[waiting].queue._withUnsafeGuaranteedRef { $0.ring.waitForRoom() }
     }
   }
+
+  /// The lane that this writes for.
+  var lane: Unmanaged<Lane>?
 
   /// A line of the host's own about a node. Not on the path of an event that is handled well.
   func say(_ severity: LogLine.Severity, node: Int32, _ text: String) {

@@ -54,6 +54,18 @@ final class LogRing: Sendable {
     UnsafeMutableRawPointer(slot).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
+  /// A line of the host's own.
+  func say(_ severity: LogLine.Severity, node: Int, _ text: String) {
+    var text = text
+    text.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) {
+        write(
+          node: Int32(node), severity: severity.rawValue, chain: 0,
+          gantry_string(data: $0.baseAddress, length: UInt64($0.count)))
+      }
+    }
+  }
+
   func write(node: Int32, severity: UInt32, chain: UInt64, _ text: gantry_string) {
     var position = head.load(ordering: .relaxed)
     while true {

@@ -87,10 +87,24 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   let shape: Mutex<RunShape>
   /// Every name that a node had in this run; its number is its place here. With `changes`.
   var roster: [String]
+  /// Every name that a lane had in this run; its number is its place here. With `changes`.
+  private(set) var laneRoster: [String] = []
+  /// What was made for lanes that are not there yet, by number. With `changes`.
+  var spareLanes: [Int: LaneParts] = [:]
+  /// Held by an apply as a whole, also while it waits for swaps to settle.
+  let applies = Mutex<Void>(())
+  /// Counts applies: an older one gives way.
+  let newestApply = Atomic<UInt64>(0)
   /// Sources ever, by origin: `origins[n]` is the node number of origin n + 1. With `changes`.
   var origins: [Int] = []
   /// The id that the next instance of a node begins after, by node number. With `changes`.
   var lastIDs: [Int: UInt64] = [:]
+  /// The number of the first event that no lane has run of a source that was removed, by node number. With `changes`.
+  var lastChains: [Int: UInt64] = [:]
+  /// CPU time of readers that are gone. With `changes`.
+  var helperNs: Int64 = 0
+  /// How often the graph has changed. With `changes`.
+  var changeCount: UInt32 = 0
   private(set) var artifacts: [ArtifactUse] = []
   /// Nodes as the last `trace.json` described them, by number: hops keep the names of removed ones. With `changes`.
   var describedNodes: [Int: TraceMeta.Node] = [:]
@@ -99,7 +113,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   /// By lane number.
   private var laneNow: [UnsafeMutablePointer<Int64>] = []
   private(set) var bells: [Bell] = []
-  let threads = Mutex<[LaneThread]>([])
+  /// By lane number.
+  private let threads = Mutex<[Int: LaneThread]>([:])
   private var hopLogs: [HopLog] { hops.withLock { $0 } }
   private let hops = Mutex<[HopLog]>([])
   private(set) var journal: JournalWriter?
@@ -130,7 +145,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       layout: LaneLayout(
         graph: graph, numbers: Array(graph.nodes.indices), laneOf: lanes.of, laneCount: lanes.names.count))
     planner.reserve(nodes: roster.count)
-    for _ in lanes.names { addLaneMemory() }
+    for name in lanes.names { addLane(name) }
     do {
       try assemble(code)
     } catch {
@@ -231,8 +246,9 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     return pointer
   }
 
-  /// What a further lane needs before anything can be made for it.
-  func addLaneMemory() {
+  /// A number for a further lane, and what must be there before anything is made for it.
+  func addLane(_ name: String) {
+    laneRoster.append(name)
     let now = UnsafeMutablePointer<Int64>.allocate(capacity: 2)
     now.initialize(repeating: 0, count: 2)
     if graph.clock == .live { now.pointee = clinux_wall_ns() }
@@ -277,8 +293,10 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   /// A thread for a lane that has none, or whose thread has ended.
   func startThread(of lane: Lane) throws(GantryError) {
     let thread = LaneThread()
-    threads.withLock { $0.append(thread) }
+    let old = threads.withLock { $0.updateValue(thread, forKey: lane.index) }
+    old?.join()
     let cpu = options.pinFirstCPU < 0 ? -1 : options.pinFirstCPU + Int32(lane.index)
+    lane.isEnding.store(false, ordering: .releasing)
     lane.hasEnded.store(false, ordering: .releasing)
     try thread.start(name: "lane:\(lane.name)", cpu: cpu) { lane.run() }
   }
@@ -334,17 +352,15 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       isScripted: isScripted && graph.clock == .live)
   }
 
-  func laneTime(_ lane: Int) -> UnsafeMutablePointer<Int64> { laneNow[lane] }
   var laneTimes: [UnsafeMutablePointer<Int64>] { laneNow }
 
   func openIntake(
-    _ node: GraphNode, number: Int, _ instance: Instance, _ graph: Graph, lane: Int, afterNs: Int64 = .min, firstChain: UInt64 = 1
+    _ node: GraphNode, number: Int, _ instance: Instance, _ graph: Graph, lane: Int, ring: BlockRing? = nil
   ) throws(GantryError) -> Intake {
     try Intake(
       Intake.Setup(
         instance: instance, node: node, clock: graph.clock, origin: UInt16(origins.firstIndex(of: number)! + 1),
-        blockSize: options.blockSize, bell: bells[lane], firstChain: firstChain, afterNs: afterNs, isScripted: options.script != nil),
-      log: log)
+        blockSize: options.blockSize, bell: bells[lane], ring: ring, isScripted: options.script != nil), log: log)
   }
 
   func keep(_ object: (sha256: String, bytes: [UInt8]), in writer: JournalWriter) throws(GantryError) {
@@ -453,7 +469,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   private func joinAll() {
     abandon()
     for queue in planner.queues { queue.queue.ring.close() }
-    for thread in threads.withLock({ $0 }) { thread.join() }
+    for thread in threads.withLock({ $0 }).values { thread.join() }
     for script in scripts { script.join() }
     for intake in intakes.values { intake.stop() }
   }
@@ -525,7 +541,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       queues: planner.drops.map { .init(from: $0.from, to: $0.to, dropped: $0.dropped) },
       seconds: Double(endedNs - startedNs) / 1e9, startSeconds: Double(startedNs - beganNs) / 1e9,
       laneCPUSeconds: planner.lanes.reduce(0) { $0 + Double($1.cpuNs.load(ordering: .relaxed)) / 1e9 },
-      helperCPUSeconds: intakes.values.reduce(0) { $0 + Double($1.cpuTimeNs) / 1e9 }
+      helperCPUSeconds: intakes.values.reduce(Double(helperNs) / 1e9) { $0 + Double($1.cpuTimeNs) / 1e9 }
         + Double(journal?.statistics.threadCpuNs ?? 0) / 1e9,
       chainP50Ns: chain.percentile(0.5), chainP99Ns: chain.percentile(0.99), residentBytes: clinux_resident_bytes(),
       lostLogLines: log.lostLines, wasStopped: stopRequested.load(ordering: .relaxed))

@@ -13,7 +13,7 @@ import Synchronization
 /// number, origin, receive time.
 ///
 /// Stops when the source ends or fails, or when the ring is closed.
-final class SourceReader: Sendable {
+final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, and the control thread's before and after it
   struct Setup: @unchecked Sendable {  // handed to the thread once, used by it alone
     var instance: OpaquePointer
     var pull: UnsafePointer<gantry_pull>
@@ -28,8 +28,6 @@ final class SourceReader: Sendable {
     var tag: UInt64
     /// The number that its first event gets.
     var firstChain: UInt64
-    /// Events of this time and before are left out.
-    var afterNs = Int64.min
   }
 
   let ring: BlockRing
@@ -42,9 +40,16 @@ final class SourceReader: Sendable {
     self.ring = ring
     thread = LaneThread()
     self.setup = setup
+    progress = Progress(chain: setup.firstChain)
   }
 
   private let setup: Setup
+  /// How far this reader's own thread has come.
+  private(set) var progress: Progress
+
+  /// Before the thread starts: which number the first event gets, and which events are left out, as they
+  /// belong to what was before a change.
+  func begin(chain: UInt64, afterNs: Int64) { progress = Progress(chain: chain, afterNs: afterNs) }
 
   func start() throws(GantryError) {
     try thread.start(name: "read:\(setup.name)") { [self] in
@@ -79,7 +84,6 @@ final class SourceReader: Sendable {
   }
 
   private func run() {
-    var progress = firstProgress
     while let block = ring.acquire() {
       switch intake.load(ordering: .acquiring) {
       case IntakeState.paused:
@@ -103,6 +107,8 @@ final class SourceReader: Sendable {
   struct Progress {
     var chain: UInt64
     var lastNs = Int64.min
+    /// Events of this time and before are left out.
+    var afterNs = Int64.min
   }
 
   var firstProgress: Progress { Progress(chain: setup.firstChain) }
@@ -127,7 +133,7 @@ final class SourceReader: Sendable {
       _ = broken("pull returned status \(status), which the ABI does not have")
       block.pointee.status = GANTRY_BUG
     }
-    if progress.lastNs <= setup.afterNs { leaveOut(block) }
+    if progress.lastNs <= progress.afterNs { leaveOut(block, progress.afterNs) }
     if !stamp(block, &progress.chain, &progress.lastNs) { block.pointee.status = GANTRY_BUG }
     return status
   }
@@ -178,12 +184,13 @@ final class SourceReader: Sendable {
   }
 
   /// Leaves out the rows at the block's beginning that are not after `afterNs`.
-  private func leaveOut(_ block: UnsafeMutablePointer<BlockRing.Block>) {
+  private func leaveOut(_ block: UnsafeMutablePointer<BlockRing.Block>, _ afterNs: Int64) {
+    guard block.pointee.count > 0 else { return }
     let stride = setup.strides[block.pointee.port]
     let rows = UnsafeMutableRawPointer(block.pointee.rows)
     var first = 0
     while first < block.pointee.count,
-      (rows + first * stride).assumingMemoryBound(to: gantry_header.self).pointee.event_ns <= setup.afterNs
+      (rows + first * stride).assumingMemoryBound(to: gantry_header.self).pointee.event_ns <= afterNs
     { first += 1 }
     guard first > 0 else { return }
     block.pointee.count -= first
@@ -243,12 +250,10 @@ enum IntakeState {
 }
 
 /// One POSIX thread; Swift concurrency has no place on a lane.
-package final class LaneThread: Sendable {
+final class LaneThread: Sendable {
   private let handle = Mutex<pthread_t?>(nil)
 
-  package init() {}
-
-  package func start(name: String, cpu: Int32 = -1, _ body: @escaping @Sendable () -> Void) throws(GantryError) {
+  func start(name: String, cpu: Int32 = -1, _ body: @escaping @Sendable () -> Void) throws(GantryError) {
     final class Start: Sendable {
       let body: @Sendable () -> Void
       let name: String
@@ -276,7 +281,7 @@ package final class LaneThread: Sendable {
     handle.withLock { $0 = thread }
   }
 
-  package func join() {
+  func join() {
     let thread = handle.withLock { handle -> pthread_t? in
       defer { handle = nil }
       return handle

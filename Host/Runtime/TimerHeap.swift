@@ -54,6 +54,11 @@ struct TimerHeap {
     return first
   }
 
+  /// All timers in the order in which they would fire.
+  var inOrder: [Entry] {
+    (0..<count).map { entries[$0] }.sorted { $0.dueNs != $1.dueNs ? $0.dueNs < $1.dueNs : $0.order < $1.order }
+  }
+
   mutating func removeAll() {
     count = 0
     nextDueNs = Int64.max

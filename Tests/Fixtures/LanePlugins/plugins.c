@@ -95,8 +95,6 @@ static const gantry_plugin beat = {
 static const gantry_plugin beat_fresh = {
   BODY(GANTRY_KIND_SOURCE, "beat-fresh", beat_outputs, beat_params), .configure = configure, .get_extension = fresh_extension};
 
-#include "feeder.h"
-
 // MARK: fan: rows_min to rows_max rows for each tick, from a hash of all it has been given; fails where told to
 
 enum { F_MIN, F_MAX, F_SEED, F_FAIL_ONE_IN, F_FAIL_FROM, F_FAIL_TO, F_TAKE, F_LOG, F_FLUSH };
@@ -424,9 +422,92 @@ static const gantry_plugin ill = {
   BODY(GANTRY_KIND_TRANSFORM, "ill", fan_outputs, ill_params), INPUTS(fan_inputs), .configure = ill_configure, .on_batch = ill_batch,
   .start = ill_start, .stop = ill_stop, .flush = ill_flush};
 
+// MARK: keeper: counts the ticks it is given: count, bid, the live `scale`, its own number; fails a change where told to
+
+enum { K_SCALE, K_REFUSE, K_TIMER, K_LABEL };
+enum { K_CREATE = 1, K_CONFIGURE, K_START, K_LOAD, K_SAVE, K_LIVE };
+#define LIVE_WHOLE(name_, default_)                                                     \
+  {.size = sizeof(gantry_param), .type = GANTRY_PARAM_INTEGER, .flags = GANTRY_PARAM_LIVE, .name = GANTRY_LITERAL(name_), \
+   .default_text = GANTRY_LITERAL(default_), .help = GANTRY_LITERAL("a whole number")}
+static const gantry_param keeper_params[] = {LIVE_WHOLE("scale", "1"), WHOLE("refuse", "0"), WHOLE("timer", "0"), WHOLE("label", "0")};
+static _Atomic uint64_t keepers_made;
+static _Atomic int64_t keepers_alive;
+
+static gantry_status keeper_answer(gantry_instance *s, int64_t call) {
+  return s->param[K_REFUSE] == call ? s->host->fail(s->node, GANTRY_INVALID, 0, text("told to refuse")) : GANTRY_OK;
+}
+static gantry_status keeper_create(const gantry_plugin *self, const gantry_host *host, gantry_node *node, gantry_instance **instance) {
+  gantry_status status = create(self, host, node, instance);
+  (*instance)->calls = ++keepers_made;
+  keepers_alive += 1;
+  return status;
+}
+static void keeper_destroy(gantry_instance *s) {
+  keepers_alive -= 1;
+  destroy(s);
+}
+static gantry_status keeper_configure(gantry_instance *s, const gantry_config *config) {
+  gantry_status status = configure(s, config);
+  return status == GANTRY_OK ? keeper_answer(s, K_CONFIGURE) : status;
+}
+static gantry_status keeper_start(gantry_instance *s) { return keeper_answer(s, K_START); }
+static gantry_status keeper_batch(gantry_instance *s, const gantry_batch *batch, gantry_outputs *outs) {
+  for (uint32_t i = 0; i < batch->count; i++) {
+    const gantry_tick *in = (const gantry_tick *)gantry_event(batch, i);
+    s->seen += 1;
+    if (!put(outs, 0, i, (double)s->seen, in->bid, (double)s->param[K_SCALE], (double)s->calls)) return GANTRY_FULL;
+    if (s->param[K_TIMER] > 0 && s->seen % 10 == 0) s->host->set_timer(s->node, in->header.event_ns + s->param[K_TIMER], s->seen);
+  }
+  return GANTRY_OK;
+}
+static gantry_status keeper_timer(gantry_instance *s, const gantry_timer *timer, gantry_outputs *outs) {
+  put(outs, 0, 0, (double)s->seen, -(double)timer->tag, (double)s->param[K_SCALE], (double)s->calls);
+  return GANTRY_OK;
+}
+static uint64_t keeper_bound(gantry_instance *s) {
+  (void)s;
+  return 8;
+}
+static gantry_status keeper_save(gantry_instance *s, gantry_state_writer *writer) {
+  gantry_status status = keeper_answer(s, K_SAVE);
+  return status == GANTRY_OK ? writer->write(writer, &s->seen, 8) : status;
+}
+static gantry_status keeper_load(gantry_instance *s, uint32_t version, gantry_bytes bytes) {
+  if (version != 1 || bytes.length != 8) return GANTRY_UNSUPPORTED;
+  memcpy(&s->seen, bytes.data, 8);
+  return keeper_answer(s, K_LOAD);
+}
+static gantry_status keeper_live(gantry_instance *s, const gantry_value *values, uint32_t count) {
+  if (count <= K_SCALE || values[K_SCALE].integer < 0) return s->host->fail(s->node, GANTRY_INVALID, 0, text("a negative scale"));
+  s->param[K_SCALE] = values[K_SCALE].integer;
+  return GANTRY_OK;
+}
+static const gantry_state keeper_state = {
+  .size = sizeof(gantry_state), .version = 1, .schema = GANTRY_LITERAL("keeper"), .bound = keeper_bound, .save = keeper_save, .load = keeper_load};
+static const gantry_params_live keeper_live_table = {.size = sizeof(gantry_params_live), .apply = keeper_live};
+static const void *keeper_extension(const gantry_plugin *self, gantry_string id) {
+  (void)self;
+  if (is(id, GANTRY_EXT_STATE)) return &keeper_state;
+  return is(id, GANTRY_EXT_PARAMS_LIVE) ? &keeper_live_table : NULL;
+}
+
+#define KEEPER(id_, flags_, effects_, ...)                                                          \
+  {.size = sizeof(gantry_plugin), .kind = GANTRY_KIND_TRANSFORM, .id = GANTRY_LITERAL(id_), .version = GANTRY_LITERAL("1.0.0"),  \
+   .summary = GANTRY_LITERAL("a plugin of the runtime's tests"), .determinism = GANTRY_DETERMINISM_EXACT,       \
+   .output_count = COUNT(fan_outputs), .param_count = COUNT(keeper_params), .outputs = fan_outputs, .params = keeper_params, \
+   INPUTS(fan_inputs), .create = keeper_create, .destroy = keeper_destroy, .configure = keeper_configure, .start = keeper_start, \
+   .on_batch = keeper_batch, .on_timer = keeper_timer, .get_extension = keeper_extension, .flags = flags_, .effects = effects_}
+static const gantry_plugin keeper = KEEPER("keeper", 0, GANTRY_EFFECTS_NONE);
+static const gantry_plugin keeper_single = KEEPER("keeper-single", GANTRY_PLUGIN_SINGLE | GANTRY_PLUGIN_TIMERS, GANTRY_EFFECTS_NONE);
+static const gantry_plugin keeper_external = KEEPER("keeper-external", GANTRY_PLUGIN_SINGLE, GANTRY_EFFECTS_EXTERNAL);
+
+/// How many instances of all keepers there are.
+GANTRY_EXPORT int64_t keepers(void) { return keepers_alive; }
+
 static const gantry_plugin *const plugins[] = {
+  &keeper, &keeper_single, &keeper_external,
   &beat, &beat_fresh, &fan, &fan_single, &trail, &trail_single, &echo, &decider, &guard, &alarm_plugin, &texts, &reader, &stray,
-  &idler, &idler_single, &ill, &feeder,
+  &idler, &idler_single, &ill,
 };
 static const gantry_library library = {
   .size = sizeof(gantry_library), .abi_major = GANTRY_ABI_MAJOR, .abi_minor = GANTRY_ABI_MINOR, .plugin_count = COUNT(plugins),

@@ -1,0 +1,424 @@
+import CGantry
+import CLinux
+import GantryBase
+import GantryGraph
+import GantryJournal
+import Synchronization
+
+/// One change of a running graph, from the first new instance to the last old one: used by one thread,
+/// which holds `Run.changes`.
+///
+/// Until `commit` everything can be taken back and the old graph runs on as if nothing had been
+/// asked; `commit` cannot fail.
+final class ApplyTransaction {
+  let run: Run
+  let old: RunShape
+  let graph: Graph
+  private(set) var plan: ApplyPlan
+  private var numbers: [Int] = []
+  private var laneOf: [Int] = []
+  private var laneNames: [String] = []
+  /// By place in the new graph; all set once `prepare` is done.
+  private var instances: [Instance?]
+  private var intakes: [Int: Intake] = [:]
+  private var layout: LaneLayout!
+  private(set) var artifacts: [ArtifactUse] = []
+  private(set) var stateBytes: [Int: Int] = [:]
+  /// Places in the new graph of kept instances that have their new live parameters.
+  private var reconfigured: [Int] = []
+
+  init(_ run: Run, to graph: Graph, changes: [NodeChange]) throws(GantryError) {
+    self.run = run
+    self.graph = graph
+    old = run.shape.withLock { $0 }
+    plan = try ApplyPlan(old: old.graph, new: graph, changes: changes)
+    instances = graph.nodes.map { _ in nil }
+  }
+
+  /// Whether the source of a node is new to the run, or another than before.
+  private func isFreshSource(_ index: Int) -> Bool { graph.nodes[index].plugin.kind == .source && plan.nodes[index].isFresh }
+
+  /// Events of one time must not be split: a source begins or ends at the marker.
+  var needsCut: Bool { graph.nodes.indices.contains { isFreshSource($0) } }
+
+  // MARK: beside the running graph
+
+  /// Makes and configures what is new, and lays the new graph out. Changes nothing that runs.
+  func prepare(_ code: (Int) throws(GantryError) -> PluginCode) throws(GantryError) {
+    try number()
+    layout = LaneLayout(graph: graph, numbers: numbers, laneOf: laneOf, laneCount: laneNames.count)
+    for index in graph.nodes.indices where !plan.nodes[index].isFresh { instances[index] = plan.nodes[index].old.map { old.instances[$0] } }
+    for index in graph.order {
+      let inputs = inputSchemas(index)
+      if let kept = instances[index], kept.edges != InputEdge.list(graph, index, inputs) {
+        // Compared by what it was told: names of other nodes may change, what they send may not.
+        instances[index] = nil
+        let node = graph.nodes[index].plugin
+        plan.renew(index, hasState: node.extensions.contains(GraphDiff.stateExtension), "its input is another than it was configured with")
+      }
+      if instances[index] == nil { try make(index, code(index), inputs) }
+    }
+    var sources = LaneLayout.Sources()
+    for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source {
+      let number = numbers[index]
+      if isFreshSource(index) {
+        if !run.origins.contains(number) { run.origins.append(number) }
+        guard run.origins.count < Int(Origins.sourcesMax) else { throw GantryError("apply.too-many-sources", "this run has had too many sources", exit: .failed) }
+        intakes[number] = try run.openIntake(
+          graph.nodes[index], number: number, instances[index]!, graph, lane: laneOf[index], ring: sharedRing(index))
+      } else {
+        intakes[number] = old.intakes[number]
+      }
+      sources.rings[number] = intakes[number]!.ring
+      if intakes[number]!.isReplayable { sources.replayable.insert(number) }
+    }
+    run.planner.reserve(nodes: run.roster.count)
+    layout.plan(
+      instances: instances.map { $0! }, bells: run.bells, statistics: run.planner.statistics.pointers, sources: sources,
+      options: LaneLayout.Options(journalsAll: run.options.journalsAll, captures: run.options.captures))
+    for number in run.planner.lanes.count..<max(laneNames.count, run.planner.lanes.count) where run.spareLanes[number] == nil {
+      run.spareLanes[number] = try run.makeLaneParts(number, laneNames[number], isScripted: false)
+    }
+    for index in graph.nodes.indices where plan.nodes[index].isFresh {
+      if let slot = layout.slot(of: numbers[index], lane: laneOf[index]) { instances[index]!.context.pointee.slot = Int32(slot) }
+    }
+    // What acts on the outside and is new may take its time: it gets nothing before the marker.
+    for index in graph.order.reversed() where plan.nodes[index].action == .add && graph.nodes[index].plugin.effects == .external {
+      try instances[index]!.start()
+    }
+  }
+
+  /// The ring that a source's new instance goes on to fill: what stands in it is not lost. A source that
+  /// begins anew in a replay fills one of its own.
+  private func sharedRing(_ index: Int) -> BlockRing? {
+    guard let place = plan.nodes[index].old, let before = old.intakes[numbers[index]] else { return nil }
+    guard plan.nodes[index].takesState || graph.clock == .live else { return nil }
+    return old.instances[place].schemas == instances[index]!.schemas ? before.ring : nil
+  }
+
+  /// Numbers for all nodes and lanes; a name keeps the number it ever had in this run.
+  private func number() throws(GantryError) {
+    for node in graph.nodes {
+      let number = run.roster.firstIndex(of: node.name) ?? run.roster.count
+      if number == run.roster.count { run.roster.append(node.name) }
+      guard number < Int(UInt16.max) else { throw GantryError("apply.too-many-nodes", "this run has had too many nodes", exit: .failed) }
+      numbers.append(number)
+    }
+    run.services.take(nodes: run.roster)
+    let lanes = BlockPlan.lanes(graph)
+    let places = lanes.names.map { name in
+      run.laneRoster.firstIndex(of: name)
+        ?? {
+          run.addLane(name)
+          return run.laneRoster.count - 1
+        }()
+    }
+    laneNames = run.laneRoster
+    laneOf = lanes.of.map { places[$0] }
+    if graph.instruments != old.graph.instruments || graph.currencies != old.graph.currencies {
+      run.services.take(instrumentsOf: graph)
+    }
+  }
+
+  private func inputSchemas(_ index: Int) -> [PortSchema] {
+    graph.nodes[index].inputs.map { edge in
+      if let from = instances[edge.fromNode], edge.fromPort < from.schemas.count { return from.schemas[edge.fromPort] }
+      return PortSchema(type: graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type, columns: [])
+    }
+  }
+
+  private func make(_ index: Int, _ code: PluginCode, _ inputs: [PortSchema]) throws(GantryError) {
+    let node = graph.nodes[index]
+    let lane = laneOf[index]
+    run.options.onPhase("creating \(node.name) (\(node.plugin.id))")
+    let context = run.makeContext(node, number: numbers[index], graph, lane: lane, layout.timers(lane: lane))
+    let instance = try Instance(graph: graph, node: index, code: code, context: context)
+    instances[index] = instance
+    run.options.onPhase("configuring \(node.name) (\(node.plugin.id))")
+    try instance.configure(graph, inputs: inputs, artifacts: &artifacts)
+  }
+
+  // MARK: while the lanes stand
+
+  /// Hands over what new instances begin with, and starts them. Throws with everything as it was.
+  func handOver(cutNs: Int64) throws(GantryError) {
+    for index in graph.nodes.indices where isFreshSource(index) {
+      guard let intake = old.intakes[numbers[index]], plan.nodes[index].old != nil else { continue }
+      halted.append((intake, intake.isPaused))
+      intake.stop()
+    }
+    for index in graph.nodes.indices where plan.nodes[index].isFresh {
+      guard let place = plan.nodes[index].old else { continue }
+      inherit(instances[index]!, from: old.instances[place])
+    }
+    for index in graph.order where plan.nodes[index].isFresh && graph.nodes[index].plugin.effects == .none {
+      try takeState(index)
+    }
+    for index in graph.order.reversed() where plan.nodes[index].isFresh && graph.nodes[index].plugin.effects == .none {
+      try asLane(index) { () throws(GantryError) in try instances[index]!.start() }
+    }
+    for index in graph.nodes.indices where plan.nodes[index].setsLive {
+      try asLane(index) { () throws(GantryError) in try instances[index]!.applyLive(graph, node: index) }
+      reconfigured.append(index)
+    }
+    try handOverExternals()
+  }
+
+  /// Ids never repeat, the random position goes on, and so do the node's metrics.
+  private func inherit(_ new: Instance, from old: Instance) {
+    new.context.pointee.nextID = old.context.pointee.nextID
+    new.context.pointee.random = old.context.pointee.random
+    new.context.pointee.counters |= old.context.pointee.counters
+    for index in 0..<metricsPerNode { new.context.pointee.metrics[index] = old.context.pointee.metrics[index] }
+  }
+
+  private func takeState(_ index: Int) throws(GantryError) {
+    guard plan.nodes[index].takesState, let place = plan.nodes[index].old else { return }
+    let saved = try asLane(index) { () throws(GantryError) in try old.instances[place].saveState() }
+    guard let saved else { return }
+    stateBytes[index] = saved.bytes.count
+    try asLane(index) { () throws(GantryError) in try instances[index]!.loadState(saved.version, saved.bytes) }
+  }
+
+  /// The node's lane stands still: this thread speaks for it.
+  private func asLane<Value>(_ index: Int, _ body: () throws(GantryError) -> Value) throws(GantryError) -> Value {
+    let own = clinux_thread_tag()
+    clinux_set_thread_tag(UInt64(laneOf[index] + 1))
+    defer { clinux_set_thread_tag(own) }
+    return try body()
+  }
+
+  /// Those that act on the outside are never two at once: the old one stops, its state is passed, the
+  /// new one starts. The last step that can fail; what has been stopped is brought back.
+  private func handOverExternals() throws(GantryError) {
+    for index in graph.order where plan.nodes[index].isFresh && graph.nodes[index].plugin.effects == .external {
+      guard let place = plan.nodes[index].old else { continue }
+      let before = old.instances[place]
+      let saved = plan.nodes[index].takesState ? try before.saveState() : nil
+      stateBytes[index] = saved?.bytes.count
+      stopped.append((place, saved))
+      if let error = before.stop() { run.say(error, node: numbers[index]) }
+      if let saved { try instances[index]!.loadState(saved.version, saved.bytes) }
+      try instances[index]!.start()
+    }
+  }
+  /// Intakes of the old graph whose threads have been ended.
+  private var halted: [(intake: Intake, wasPaused: Bool)] = []
+  /// External instances of the old graph that were stopped for a hand-over, with what they had saved.
+  private var stopped: [(place: Int, state: (version: UInt32, bytes: [UInt8])?)] = []
+
+  // MARK: taking it back
+
+  /// Everything as it was: the lanes have not gone on yet, or never stood. Returns what could not be
+  /// brought back.
+  func rollBack() -> GantryError? {
+    var failure: GantryError?
+    for index in reconfigured {
+      guard let place = plan.nodes[index].old else { continue }
+      do throws(GantryError) {
+        try asLane(index) { () throws(GantryError) in try instances[index]!.applyLive(old.graph, node: place) }
+      } catch { failure = failure ?? error }
+    }
+    for index in graph.nodes.indices where plan.nodes[index].isFresh {
+      if let error = instances[index]?.stop() { run.say(error, node: numbers[index]) }
+      instances[index]?.destroy()
+    }
+    for (place, state) in stopped.reversed() {
+      do throws(GantryError) { try bringBack(place, state) } catch { failure = failure ?? error }
+    }
+    discardIntakes()
+    for (intake, wasPaused) in halted {
+      do throws(GantryError) { try intake.resume() } catch { failure = failure ?? error }
+      if wasPaused { _ = intake.pause(true) }
+    }
+    layout?.deallocate()
+    layout = nil
+    return failure
+  }
+
+  private func discardIntakes() {
+    for (number, intake) in intakes where intake !== old.intakes[number] {
+      if intake.ring !== old.intakes[number]?.ring { intake.stop() }
+      intake.deallocate()
+    }
+  }
+
+  /// An external instance that was stopped for nothing: one like it, with its state, takes its place.
+  private func bringBack(_ place: Int, _ state: (version: UInt32, bytes: [UInt8])?) throws(GantryError) {
+    let before = old.instances[place]
+    let number = old.numbers[place]
+    let lane = old.laneOf[place]
+    let context = run.makeContext(old.graph.nodes[place], number: number, old.graph, lane: lane, before.context.pointee.timers)
+    context.pointee.slot = before.context.pointee.slot
+    context.pointee.trace = before.context.pointee.trace
+    let again = try Instance(graph: old.graph, node: place, code: before.code, context: context)
+    inherit(again, from: before)
+    do throws(GantryError) {
+      var artifacts: [ArtifactUse] = []
+      try again.configure(old.graph, inputs: before.edges.map(\.schema), artifacts: &artifacts)
+      if let state { try again.loadState(state.version, state.bytes) }
+      try again.start()
+    } catch {
+      again.destroy()
+      throw error
+    }
+    run.planner.layout.replace(number, by: again)
+    run.replaceInstance(place, by: again)
+    before.destroy()
+  }
+
+  // MARK: making it so
+
+  /// Exchanges the plans of all lanes. They stand still; nothing here can fail.
+  func commit(cutNs: Int64, number: UInt32, head: [UInt8]) -> LaneLayout {
+    addLanes(cutNs)
+    let lanes = run.planner.lanes
+    let before = run.planner.layout
+    carryNodes(from: before)
+    carryIngress(from: before, cutNs: cutNs)
+    carryTimers(from: before)
+    for lane in lanes {
+      lane.trace.reserve(nodes: run.roster.count)
+      lane.take(layout.plans[lane.index])
+      lane.recorder.change(number, cutNs: cutNs, head: head)
+    }
+    layout.settle(lanes, instances: instances.map { $0! }, now: run.laneTimes)
+    let fresh = graph.nodes.indices.filter { plan.nodes[$0].isFresh }.map { Int32(numbers[$0]) }
+    run.gate.take(riskNodes: Run.riskNodes(graph, numbers), fresh: Set(fresh))
+    for place in plan.removed { run.lastIDs[old.numbers[place]] = old.instances[place].context.pointee.nextID }
+    let shape = RunShape(
+      graph: graph, numbers: numbers, laneOf: laneOf, laneNames: laneNames, instances: instances.map { $0! }, intakes: intakes)
+    run.shape.withLock { $0 = shape }
+    return run.planner.take(layout)
+  }
+
+  /// Lanes that the new graph adds; their threads begin later.
+  private func addLanes(_ cutNs: Int64) {
+    for number in run.planner.lanes.count..<max(laneNames.count, run.planner.lanes.count) {
+      let lane = Lane(run.spareLanes.removeValue(forKey: number)!, layout.plans[number])
+      lane.lastChainNs = cutNs
+      if graph.clock == .replay { lane.now.pointee = max(cutNs, 0) }
+      lane.hasEnded.store(true, ordering: .releasing)
+      run.planner.add(lane)
+    }
+  }
+
+  /// Kept nodes are on the new plan what they were on the old one: breaker, watchers, counts.
+  private func carryNodes(from before: LaneLayout) {
+    for index in graph.nodes.indices where !plan.nodes[index].isFresh {
+      guard let new = layout.node(numbers[index]), let old = before.node(numbers[index]) else { continue }
+      var node = old.pointee
+      node.outputs = new.pointee.outputs
+      node.inputs = new.pointee.inputs
+      node.inputCount = new.pointee.inputCount
+      node.ports = new.pointee.ports
+      node.portCount = new.pointee.portCount
+      node.isSingle = new.pointee.isSingle
+      node.onErrorHalts = new.pointee.onErrorHalts
+      node.fallback = new.pointee.fallback
+      node.watch = new.pointee.watch.union(old.pointee.watch.intersection(.troubled))
+      node.tail = new.pointee.tail
+      if let tail = old.pointee.tail, new.pointee.tail != nil, self.old.graph.nodes[plan.nodes[index].old!].swap.warm == graph.nodes[index].swap.warm {
+        layout.exchangeTail(new, before, tail)
+        node.tail = tail
+      }
+      new.pointee = node
+    }
+  }
+
+  /// Kept sources go on in the middle of their blocks, on another lane perhaps. One with a new instance
+  /// that shares the ring does too; one that begins anew leaves out what has been.
+  private func carryIngress(from before: LaneLayout, cutNs: Int64) {
+    for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source {
+      let number = numbers[index]
+      guard let intake = intakes[number] else { continue }
+      let afterNs = graph.clock == .replay ? cutNs : .min
+      guard let last = old.intakes[number], plan.nodes[index].old != nil, let from = before.ingress(of: last.ring) else {
+        intake.begin(chain: run.lastChains[number] ?? 1, afterNs: afterNs)
+        continue
+      }
+      guard intake.ring === last.ring, let new = layout.ingress(of: intake.ring) else {
+        intake.begin(chain: nextChain(last, from), afterNs: afterNs)
+        continue
+      }
+      new.pointee.block = from.pointee.block
+      new.pointee.offset = from.pointee.offset
+      intake.ring.move(to: run.bells[laneOf[index]])
+      if intake === last {
+        new.pointee.hasEnded = from.pointee.hasEnded
+        new.pointee.status = from.pointee.status
+      } else {
+        intake.begin(chain: last.nextChain)
+        intake.ring.reopen()
+      }
+    }
+    for place in plan.removed {
+      let number = old.numbers[place]
+      if let intake = old.intakes[number], let from = before.ingress(of: intake.ring) { run.lastChains[number] = nextChain(intake, from) }
+    }
+  }
+
+  /// The number of the first event of a source that no lane has run.
+  private func nextChain(_ intake: Intake, _ ingress: UnsafeMutablePointer<Lane.Ingress>) -> UInt64 {
+    if let block = ingress.pointee.block ?? intake.ring.front(), block.pointee.count > 0 {
+      let offset = ingress.pointee.block == nil ? 0 : ingress.pointee.offset
+      let stride = ingress.pointee.ports[block.pointee.port].buffer.pointee.stride
+      return UnsafeRawPointer(block.pointee.rows + offset * stride).assumingMemoryBound(to: gantry_header.self).pointee.chain
+    }
+    return intake.nextChain
+  }
+
+  /// Timers go on with their node's instance, and to a new one that has its state.
+  private func carryTimers(from before: LaneLayout) {
+    for plan in before.plans {
+      for entry in plan.timers.pointee.inOrder {
+        let number = Int(plan.nodes[Int(entry.slot)].index)
+        guard let index = numbers.firstIndex(of: number), let slot = layout.slot(of: number, lane: laneOf[index]) else { continue }
+        guard !self.plan.nodes[index].isFresh || self.plan.nodes[index].takesState else { continue }
+        _ = layout.timers(lane: laneOf[index]).pointee.set(slot: Int32(slot), tag: entry.tag, dueNs: entry.dueNs)
+      }
+    }
+  }
+
+  /// After the lanes have gone on: begins new sources, ends what is not needed. Returns what went wrong
+  /// without harm to the graph that runs.
+  func settle(_ before: LaneLayout) -> [GantryError] {
+    var problems: [GantryError] = []
+    func attempt(_ work: () throws(GantryError) -> Void) {
+      do throws(GantryError) { try work() } catch { problems.append(error) }
+    }
+    for (number, intake) in intakes where intake !== old.intakes[number] {
+      if halted.contains(where: { $0.intake === old.intakes[number] && $0.wasPaused }) { _ = intake.pause(true) }
+      attempt { () throws(GantryError) in try intake.start() }
+    }
+    for (number, intake) in old.intakes where intake !== intakes[number] {
+      if intake.ring !== intakes[number]?.ring { intake.stop() }
+      run.helperNs += intake.cpuTimeNs
+      intake.deallocate()
+    }
+    let kept = Set(instances.compactMap { $0.map { ObjectIdentifier($0) } })
+    for place in old.graph.order {
+      let instance = old.instances[place]
+      guard !kept.contains(ObjectIdentifier(instance)) else { continue }
+      run.options.onPhase("destroying \(instance.name) (\(instance.code.description.id))")
+      if let error = instance.stop() { problems.append(error) }
+      instance.destroy()
+    }
+    before.deallocate()
+    return problems
+  }
+
+  /// What is done, in one line.
+  var summary: String {
+    var counts: [NodeChange.Action: Int] = [:]
+    for node in plan.nodes { counts[node.action, default: 0] += 1 }
+    counts[.remove] = plan.removed.isEmpty ? nil : plan.removed.count
+    return counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key.rawValue)" }.joined(separator: ", ")
+  }
+
+  var report: [ApplyReport.Node] {
+    plan.nodes.enumerated().map {
+      ApplyReport.Node(node: graph.nodes[$0].name, action: $1.action, reasons: $1.reasons, stateBytes: stateBytes[$0] ?? 0)
+    } + plan.removed.map { ApplyReport.Node(node: old.graph.nodes[$0].name, action: .remove, reasons: [], stateBytes: 0) }
+  }
+}

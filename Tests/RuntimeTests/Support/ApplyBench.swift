@@ -1,0 +1,78 @@
+import CGantry
+import GantryBase
+import GantryGraph
+@testable import GantryRuntime
+import Glibc
+import Synchronization
+
+/// A run whose graph is changed while it goes on, and what all of its nodes emitted.
+final class ApplyBench {
+  let run: Run
+  private var count = 0
+  private let told = Told()
+
+  private final class Told: Sendable {
+    let steps = Mutex<[ApplyStep]>([])
+  }
+
+  /// What all applies have told so far.
+  var steps: [ApplyStep] { told.steps.withLock { $0 } }
+
+  /// - Parameter names: of nodes whose first port is captured, besides those of the graph
+  init(_ yaml: String, captures names: [String] = [], options change: (inout RunOptions) -> Void = { _ in }) throws {
+    let loaded = try Bench.load(yaml)
+    var options = RunOptions()
+    options.traceEvery = 0
+    options.captures = loaded.graph.nodes.flatMap { node in node.plugin.outputs.map { (node.name, $0.name) } } + names.map { ($0, "out") }
+    change(&options)
+    run = try Run(graph: loaded.graph, options: options) { node throws(GantryError) in loaded.code[node] }
+    try run.start()
+  }
+
+  /// Waits, a minute at most, until something is so.
+  func until(_ what: String, _ isSo: () -> Bool) throws {
+    let began = Bench.monotonicNs()
+    while !isSo() {
+      guard Bench.monotonicNs() - began < 60_000_000_000 else { throw GantryError("test.timeout", "waited a minute for \(what)") }
+      sched_yield()
+    }
+  }
+
+  func until(events count: UInt64) throws { try until("\(count) events") { run.eventCount >= count } }
+
+  /// Makes the graph into that of `yaml`.
+  @discardableResult
+  func apply(_ yaml: String, changed: GraphDiff.Changed = GraphDiff.Changed()) throws -> ApplyReport {
+    let loaded = try Bench.load(yaml)
+    count += 1
+    let told = told
+    return try run.apply(
+      graph: loaded.graph, code: { node throws(GantryError) in loaded.code[node] },
+      changes: GraphDiff.diff(old: run.graph, new: loaded.graph, changed: changed), id: "c\(count)", by: "a test",
+      progress: { step in told.steps.withLock { $0.append(step) } })
+  }
+
+  struct Ended {
+    var summary: RunSummary
+    /// By `node.port`, in the order of emission.
+    var ports: [String: [Row]] = [:]
+    func rows(_ port: String) -> [Row] { ports[port] ?? [] }
+    func ticks(_ port: String) -> [gantry_tick] { rows(port).map(\.tick) }
+    func node(_ name: String) -> RunSummary.Node? { summary.nodes.first { $0.name == name } }
+  }
+
+  /// Waits for the run's end.
+  func end(stop: Bool = false) throws -> Ended {
+    if stop { run.requestStop() }
+    let began = Bench.monotonicNs()
+    run.wait { run in if Bench.monotonicNs() - began > Bench.deadlineNs { run.requestStop() } }
+    let outputs = Dictionary(uniqueKeysWithValues: run.graph.nodes.map { ($0.name, $0.plugin.outputs) })
+    var ended = Ended(summary: try run.finish())
+    for event in run.captures.flatMap(\.events) {
+      let name = run.nodeNames[event.node]
+      let port = outputs[name].map { $0[event.port] }
+      ended.ports["\(name).\(port?.name ?? "out")", default: []].append(Row(event, type: port?.type ?? .tick))
+    }
+    return ended
+  }
+}
