@@ -33,8 +33,9 @@ let package = Package(
     hostModule("ChainStore", ["Base", "Trace"], system: ["CGantry"], [.product(name: "GRDB", package: "GRDB.swift")]),
     hostModule("Runtime", ["Base", "Graph", "Journal", "Trace"], system: ["CGantry", "CLinux"], settings: Settings.lane),
     hostModule("Admin", ["Base", "Graph", "Loader", "Runtime"], system: ["CLinux"]),
+    hostModule("Cells", ["Base", "Graph", "Loader", "Runtime"], system: ["CGantry", "CLinux"], settings: Settings.lane),
     hostModule(
-      "CLI", ["Admin", "Base", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], system: ["CLinux"],
+      "CLI", ["Admin", "Base", "Cells", "Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], system: ["CLinux"],
       [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
     executable("gantry", ["CLI"]),
     executable("gantry-chain", ["Base", "ChainStore", "Trace"], [.product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -59,6 +60,7 @@ let package = Package(
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
     hostTests("Admin", ["Runtime"], with: ["CLinux", "gantry", "PluginHarness"]),
     hostTests("Base"),
+    hostTests("Cells", ["Graph", "Loader", "Runtime"], with: ["gantry", "BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
     hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], with: ["gantry", "BrokenPlugins", "PluginHarness"]),
     hostTests("Graph", ["Manifest"]),

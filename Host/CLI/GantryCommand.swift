@@ -1,5 +1,6 @@
 import ArgumentParser
 import GantryBase
+import GantryCells
 import GantryLoader
 
 #if canImport(Glibc)
@@ -36,6 +37,7 @@ public struct GantryCommand: ParsableCommand {
   public static func runMain() -> Never {
     let arguments = Array(CommandLine.arguments.dropFirst())
     signal(SIGPIPE, SIG_IGN)
+    if let code = CellChild.run(arguments: arguments) { _exit(code) }
     if let code = LoaderChild.run(arguments: arguments) { Glibc.exit(code) }
     if let code = CheckChild.run(arguments: arguments) { Glibc.exit(code) }
     do {

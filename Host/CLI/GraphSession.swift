@@ -1,4 +1,5 @@
 import GantryBase
+import GantryCells
 import GantryGraph
 import GantryLoader
 import GantryRuntime
@@ -17,6 +18,8 @@ final class GraphSession {
   let file: String
   let warnings: [Diagnostic]
   let loader: Loader
+  /// The children of nodes with `isolate: process`.
+  let cells: CellFactory
   /// By node.
   private let code: [PluginCode]
   /// Files of the loaded plugins: path and hash, for the journal.
@@ -78,9 +81,20 @@ final class GraphSession {
     }
     self.graph = graph
     warnings = diagnostics + notes
-    code = graph.nodes.map { node in
+    let cells = CellFactory()
+    self.cells = cells
+    code = try graph.nodes.indices.map { (index) throws(GantryError) in
+      let node = graph.nodes[index]
       let plugin = loaded[node.plugin.id]!
       let generation = generations[node.plugin.id]!
+      if node.isolation == .process {
+        let image = try PluginImage(path: generation.path)
+        guard image.sha256 == generation.sha256 else {
+          throw GantryError("loader.changed", "\(generation.path) changed while it was being loaded", help: ["run it again once the build is done"])
+        }
+        return try cells.code(
+          graph: graph, node: index, description: plugin.description, image: image, generation: UInt32(generation.number))
+      }
       return PluginCode(
         raw: plugin.raw, description: plugin.description, sha256: generation.sha256,
         generation: UInt32(generation.number))

@@ -21,6 +21,8 @@ public struct LoaderOptions: Sendable {
   public var residentMaxBytes: UInt64 = 256 << 20
   /// Libraries that plugins may share with the host, besides the system's.
   public var allowedLibraries: Set<String> = []
+  /// The process is the plugin's alone: nobody else can get its libraries' code.
+  var isCell = false
   /// What plugins are told.
   public var hostVersion = gantryVersion
 
@@ -83,7 +85,7 @@ public final class Loader: Sendable {
 
   /// Loads bytes that have been read already, such as those a journal keeps.
   public func load(_ image: PluginImage) throws(GantryError) -> Generation {
-    let refusals = image.refusals(allowed: options.allowedLibraries)
+    let refusals = image.refusals(allowed: options.allowedLibraries, isAlone: options.isCell)
     if !refusals.isEmpty { throw GantryError(refusals, .badInput) }
     try checkTrust(image)
     return try state.withLock { state throws(GantryError) in

@@ -19,7 +19,9 @@ extension PluginImage {
   var looksResident: Bool { elf.isNoDelete || elf.needed.contains { Self.isSwiftRuntime($0) } }
 
   /// Every reason not to map it, at once.
-  func refusals(allowed: Set<String>) -> [Diagnostic] {
+  ///
+  /// - Parameter isAlone: no other plugin and no host share the process
+  func refusals(allowed: Set<String>, isAlone: Bool = false) -> [Diagnostic] {
     var found: [Diagnostic] = []
     if !elf.exports("gantry_plugin_entry") {
       found.append(
@@ -27,6 +29,7 @@ extension PluginImage {
           .error, LoaderCode.noEntry, "\(path): does not export gantry_plugin_entry",
           help: ["declare the entry as in gantry/plugin.h and keep it global in the linker's version script (SDK/C/plugin.map)"]))
     }
+    if isAlone { return found }
     for (file, elf) in libraries() {
       let unique = elf.symbols.filter { $0.isUnique && $0.isDefined }.map(\.name)
       if let first = unique.first {

@@ -19,12 +19,13 @@ struct StagedCopy: Sendable {
 
   static let prefix = "gantry-code-"
 
-  init(_ image: PluginImage, base: String) throws(GantryError) {
+  /// - Parameter isKept: the copy stays after it has been mapped
+  init(_ image: PluginImage, base: String, isKept: Bool = false) throws(GantryError) {
     folder = try Self.makeFolder(base)
     path = folder + "/" + image.main
     made = [folder]
     do throws(GantryError) {
-      if image.isBundle { lock = try hold() }
+      if image.isBundle || isKept { lock = try hold() }
       for item in image.items {
         let target = folder + "/" + item.path
         switch item.content {

@@ -32,6 +32,8 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   /// The number of the next event.
   private(set) var chain: UInt64 = 1
   private var lastNs = Int64.min
+  /// The plugin's end. It stays for calls that come late, from threads that the plugin has not ended yet.
+  private let feed: UnsafeMutablePointer<gantry_feed>
   private static let firstPauseNs: Int64 = 1_000_000_000
   private static let longestPauseNs: Int64 = 60_000_000_000
 
@@ -39,7 +41,23 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
     self.setup = setup
     self.ring = ring
     self.log = log
+    feed = .allocate(capacity: 1)
+    feed.initialize(to: gantry_feed())
+    feed.pointee.size = UInt32(MemoryLayout<gantry_feed>.size)
+    feed.pointee.emit = { feed, port, events, count, arena in
+      guard let context = feed?.pointee.context, let events else { return GANTRY_MISUSE }
+      return Unmanaged<FeedReader>.fromOpaque(context)._withUnsafeGuaranteedRef {
+        $0.emit(Int(port), events, Int(count), arena)
+      }
+    }
+    feed.pointee.wait = { feed, due in
+      guard let context = feed?.pointee.context else { return GANTRY_MISUSE }
+      return Unmanaged<FeedReader>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.sleep(until: due) }
+    }
+    feed.pointee.context = Unmanaged.passUnretained(self).toOpaque()
   }
+
+  deinit { feed.deallocate() }
 
   func start() throws(GantryError) {
     try thread.start(name: "feed:\(setup.name)") { [self] in
@@ -89,27 +107,15 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
     wake(stopping)
   }
 
-  private var isStopping: Bool { stopping.load(ordering: .acquiring) != 0 }
+  /// The feed is to end, or its lane takes nothing more.
+  private var isStopping: Bool { stopping.load(ordering: .acquiring) != 0 || ring.closed }
 
   private func run() {
-    var feed = gantry_feed()
-    feed.size = UInt32(MemoryLayout<gantry_feed>.size)
-    feed.context = Unmanaged.passUnretained(self).toOpaque()
-    feed.emit = { feed, port, events, count, arena in
-      guard let context = feed?.pointee.context, let events else { return GANTRY_MISUSE }
-      return Unmanaged<FeedReader>.fromOpaque(context)._withUnsafeGuaranteedRef {
-        $0.emit(Int(port), events, Int(count), arena)
-      }
-    }
-    feed.wait = { feed, due in
-      guard let context = feed?.pointee.context else { return GANTRY_MISUSE }
-      return Unmanaged<FeedReader>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.sleep(until: due) }
-    }
     var pauseNs = FeedReader.firstPauseNs
     while !isStopping {
       setup.context.pointee.failLength = 0
       let before = chain
-      let status = setup.feed.pointee.run(setup.instance, &feed)
+      let status = setup.feed.pointee.run(setup.instance, feed)
       if isStopping || status == GANTRY_GONE { return end(GANTRY_END) }
       if status == GANTRY_END || status == GANTRY_OK { return end(GANTRY_END) }
       if setup.halts { return end(status) }
@@ -145,6 +151,7 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   }
 
   private func emit(_ port: Int, _ events: UnsafeRawPointer, _ count: Int, _ arena: gantry_bytes) -> gantry_status {
+    if isStopping { return GANTRY_GONE }
     guard clinux_thread_tag() == setup.tag, setup.strides.indices.contains(port) else { return GANTRY_MISUSE }
     guard arena.length <= UInt64(ring.arenaCapacity) else { return GANTRY_FULL }
     let stride = setup.strides[port]
@@ -185,9 +192,9 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
 
   private func sleep(until dueNs: Int64) -> gantry_status {
     while !isStopping {
-      let left = dueNs - clinux_wall_ns()
-      if left <= 0 { return GANTRY_OK }
-      wait(stopping, while: 0, timeoutNs: left)
+      let nowNs = clinux_wall_ns()
+      if dueNs <= nowNs { return GANTRY_OK }
+      wait(stopping, while: 0, timeoutNs: dueNs - nowNs)
     }
     return GANTRY_GONE
   }

@@ -228,12 +228,17 @@ struct InputEdge: Equatable, Sendable {
 }
 
 /// The schema of one port, as a value.
-struct PortSchema: Equatable, Sendable {
-  var type: EventType
-  var columns: [String]
+package struct PortSchema: Equatable, Sendable {
+  package var type: EventType
+  package var columns: [String]
+
+  package init(type: EventType, columns: [String]) {
+    self.type = type
+    self.columns = columns
+  }
 
   /// Bytes of one event.
-  var stride: Int {
+  package var stride: Int {
     switch type {
     case .any: MemoryLayout<gantry_header>.stride
     case .tick: MemoryLayout<gantry_tick>.stride

@@ -488,7 +488,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
 }
 
 extension PortSchema {
-  static func hasArena(_ type: EventType) -> Bool {
+  package static func hasArena(_ type: EventType) -> Bool {
     switch type {
     case .book, .alert, .news, .calendar, .blob: true
     default: false

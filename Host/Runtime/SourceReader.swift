@@ -250,10 +250,12 @@ enum IntakeState {
 }
 
 /// One POSIX thread; Swift concurrency has no place on a lane.
-final class LaneThread: Sendable {
+package final class LaneThread: Sendable {
   private let handle = Mutex<pthread_t?>(nil)
 
-  func start(name: String, cpu: Int32 = -1, _ body: @escaping @Sendable () -> Void) throws(GantryError) {
+  package init() {}
+
+  package func start(name: String, cpu: Int32 = -1, _ body: @escaping @Sendable () -> Void) throws(GantryError) {
     final class Start: Sendable {
       let body: @Sendable () -> Void
       let name: String
@@ -281,7 +283,7 @@ final class LaneThread: Sendable {
     handle.withLock { $0 = thread }
   }
 
-  func join() {
+  package func join() {
     let thread = handle.withLock { handle -> pthread_t? in
       defer { handle = nil }
       return handle

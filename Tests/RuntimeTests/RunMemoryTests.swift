@@ -29,11 +29,16 @@ import Testing
         #expect(outcome.summary?.events == 5000)
       }
       for _ in 0..<10 { try run() }
-      let bytes = residentBytes()
       let mappings = try mappingCount()
-      for _ in 0..<50 { try run() }
-      let grown = residentBytes() - bytes
-      #expect(grown < 4 << 20, "50 runs left \(grown) bytes")
+      // The allocator takes 4 MB for another thread's arena now and then; what runs leave grows in every window.
+      var grown: [Int64] = []
+      for _ in 0..<4 {
+        let bytes = residentBytes()
+        for _ in 0..<50 { try run() }
+        grown.append(residentBytes() - bytes)
+        if grown.last! < 2 << 20 { break }
+      }
+      #expect(grown.min()! < 2 << 20, "each 50 runs left \(grown) bytes")
       #expect(try mappingCount() <= mappings + 4)
     }
   }

@@ -95,6 +95,8 @@ static const gantry_plugin beat = {
 static const gantry_plugin beat_fresh = {
   BODY(GANTRY_KIND_SOURCE, "beat-fresh", beat_outputs, beat_params), .configure = configure, .get_extension = fresh_extension};
 
+#include "feeder.h"
+
 // MARK: fan: rows_min to rows_max rows for each tick, from a hash of all it has been given; fails where told to
 
 enum { F_MIN, F_MAX, F_SEED, F_FAIL_ONE_IN, F_FAIL_FROM, F_FAIL_TO, F_TAKE, F_LOG, F_FLUSH };
@@ -507,7 +509,7 @@ GANTRY_EXPORT int64_t keepers(void) { return keepers_alive; }
 static const gantry_plugin *const plugins[] = {
   &keeper, &keeper_single, &keeper_external,
   &beat, &beat_fresh, &fan, &fan_single, &trail, &trail_single, &echo, &decider, &guard, &alarm_plugin, &texts, &reader, &stray,
-  &idler, &idler_single, &ill,
+  &idler, &idler_single, &ill, &feeder,
 };
 static const gantry_library library = {
   .size = sizeof(gantry_library), .abi_major = GANTRY_ABI_MAJOR, .abi_minor = GANTRY_ABI_MINOR, .plugin_count = COUNT(plugins),

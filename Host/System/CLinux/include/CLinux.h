@@ -3,6 +3,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "cell.h"
+#include "crash.h"
 #include "crc32c.h"
 #include "lane.h"
 #include "process.h"
