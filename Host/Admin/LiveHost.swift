@@ -93,6 +93,7 @@ public final class LiveHost: Sendable {
       case .halt: reply.done(try halt(request, peer))
       case .unhalt: reply.done(try unhalt())
       case .loglevel: reply.done(try setLevel(request))
+      case .tap: try tap(request, reply)
       case .stop: try end(reply) { $0.requestStop() }
       case .drain: try end(reply) { $0.drain() }
       default:

@@ -76,8 +76,15 @@ enum StatusText {
       let text = "  queue \(queue.from) -> \(queue.to): \(queue.depth) of \(queue.size) wait"
       lines.append(queue.dropped > 0 ? paint(text + ", \(grouped(queue.dropped)) dropped (\(queue.whenFull))", .yellow) : paint(text, .grey))
     }
+    for swap in run.swaps where swap.outcome == nil { lines.append("  " + paint("swap \(swap.id)", .cyan) + " of \(swap.node): \(step(swap))") }
     if run.lostLogLines > 0 { lines.append("  " + paint("\(run.lostLogLines) log lines did not fit", .yellow)) }
     return lines
+  }
+
+  /// Where a swap stands.
+  private static func step(_ swap: SwapReport) -> String {
+    guard let last = swap.steps.last else { return "beginning" }
+    return "\(last.step.rawValue)\(last.detail.isEmpty ? "" : ": \(last.detail)"), \(swap.from) -> \(swap.to)"
   }
 
   private static func halt(_ status: HostStatus) -> String {
@@ -98,7 +105,7 @@ enum StatusText {
   static func perSecond(_ rate: Double) -> String {
     switch rate {
     case ..<0.05: "0/s"
-    case ..<1000: "\(rounded(rate))/s"
+    case ..<999.5: "\(rounded(rate))/s"
     case ..<1e6: "\(rounded(rate / 1e3)) k/s"
     default: "\(rounded(rate / 1e6)) M/s"
     }

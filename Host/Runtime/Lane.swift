@@ -147,6 +147,9 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
 
   /// 0, 1, 2 ...: the ordinals of an ingress block.
   let identity: UnsafeMutablePointer<UInt32>
+  /// Who looks on; see `TapCommand`.
+  let taps: UnsafeMutablePointer<TapLink>
+  var tapCount = 0
 
   init(_ parts: LaneParts, _ plan: LanePlan) {
     name = parts.name
@@ -163,6 +166,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     timerHeader.initialize(to: gantry_header())
     identity = .allocate(capacity: blockRows)
     for row in 0..<blockRows { identity[row] = UInt32(row) }
+    taps = .allocate(capacity: Lane.tapsMax)
     chainHeader = UnsafePointer(timerHeader)
     nodes = plan.nodes
     nodeCount = plan.nodeCount
@@ -205,11 +209,13 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     wiring = plan.wiring
     join = plan.join
     recorder.take(plan.links, plan.linkCount)
+    markTaps()
   }
 
   func deallocate() {
     timerHeader.deallocate()
     identity.deallocate()
+    taps.deallocate()
   }
 
   /// The body of the lane's thread: runs until all ingress has ended, a stop is asked for or the

@@ -58,6 +58,8 @@ struct PortUses: OptionSet {
   static let execution = PortUses(rawValue: 32)
   /// Orders of a single node: from here on the chain is timed.
   static let order = PortUses(rawValue: 64)
+  /// Somebody looks on.
+  static let tapped = PortUses(rawValue: 128)
 }
 
 /// One edge into a node.

@@ -51,7 +51,7 @@ extension Run {
         RunStatus.Queue(
           from: $0.from, to: $0.to, depth: $0.queue.depth, blocks: $0.queue.ring.depth, size: $0.queue.policy.size,
           whenFull: $0.queue.policy.whenFull.rawValue, dropped: $0.queue.dropped)
-      }, lostLogLines: log.lostLines)
+      }, swaps: swaps, lostLogLines: log.lostLines)
   }
 
   // MARK: intake

@@ -109,10 +109,12 @@ public struct RunStatus: Sendable, Codable {
   public var lanes: [Lane]
   public var nodes: [Node]
   public var queues: [Queue]
+  /// Swaps under way and ended ones of this run, oldest first.
+  public var swaps: [SwapReport]
   public var lostLogLines: UInt64
 
   enum CodingKeys: String, CodingKey {
-    case graph, clock, events, gate, lanes, nodes, queues
+    case graph, clock, events, gate, lanes, nodes, queues, swaps
     case secondsRunning = "seconds_running"
     case chainP50Ns = "chain_p50_ns"
     case chainP99Ns = "chain_p99_ns"
