@@ -19,29 +19,91 @@ public final class LiveHost: Sendable {
     var uses = 0
   }
 
+  /// What a host is made of.
+  public struct Parts: Sendable {
+    public var run: Run
+    public var loader: Loader
+    public var levels: LogLevels
+    public var control: String
+    /// Nil: what outlives a run is not kept.
+    public var state: StateFolder?
+    /// What the run was made from.
+    public var prepared: PreparedGraph
+    /// Makes other graphs.
+    public var preparer: GraphPreparer
+    /// The version that the run resumed; nil when it began from the file.
+    public var resumed: GraphVersion?
+
+    public init(
+      run: Run, loader: Loader, levels: LogLevels, control: String, state: StateFolder?, prepared: PreparedGraph,
+      preparer: @escaping GraphPreparer, resumed: GraphVersion? = nil
+    ) {
+      self.run = run
+      self.loader = loader
+      self.levels = levels
+      self.control = control
+      self.state = state
+      self.prepared = prepared
+      self.preparer = preparer
+      self.resumed = resumed
+    }
+  }
+
   let run: Run
   let loader: Loader
-  let file: String
   let control: String
   public let state: StateFolder?
   let levels: LogLevels
+  let preparer: GraphPreparer
   let phase = Waitable(Phase())
+  let graphs: Mutex<LiveGraphs>
+  private let resumed: GraphVersion?
+  private let past = Mutex<History?>(nil)
   private let rates = Mutex(RateWindow())
   private let startedNs = clinux_wall_ns()
 
-  public init(run: Run, loader: Loader, file: String, control: String, state: StateFolder?, levels: LogLevels) {
-    self.run = run
-    self.loader = loader
-    self.file = file
-    self.control = control
-    self.state = state
-    self.levels = levels
+  public init(_ parts: Parts) {
+    run = parts.run
+    loader = parts.loader
+    control = parts.control
+    state = parts.state
+    levels = parts.levels
+    preparer = parts.preparer
+    resumed = parts.resumed
+    graphs = Mutex(LiveGraphs(parts.prepared, version: parts.resumed?.number))
   }
 
   // MARK: the run's life, told by the control thread
 
-  /// The run has started.
-  public func began() { phase.withLock { $0.stage = .running } }
+  /// The run has started: opens the history, and commits the graph that runs as its version.
+  ///
+  /// - Returns: what is not in order with what earlier runs have left
+  public func began() throws(GantryError) -> [Diagnostic] {
+    let history = try History(state)
+    past.withLock { $0 = history }
+    let by = "uid \(getuid()), pid \(getpid()), command line"
+    let prepared = graphs.withLock { $0.prepared }
+    try history.started(by: by, about: prepared.source.file)
+    if resumed == nil, let versions = history.versions {
+      // The same graph with the same code again is no new version.
+      var version = try? versions.committed()
+      if version.map({ !$0.isOf(prepared) }) ?? true {
+        version = try versions.write(prepared, change: nil, by: by)
+        try versions.commit(version!)
+      }
+      graphs.withLock { [number = version?.number] in $0.version = number }
+    }
+    phase.withLock { $0.stage = .running }
+    return history.log.findings
+  }
+
+  /// Changes and versions. There once the run has begun.
+  var history: History {
+    get throws(GantryError) {
+      guard let history = past.withLock({ $0 }) else { throw GantryError("control.starting", "the run is starting", exit: .failed) }
+      return history
+    }
+  }
 
   /// All lanes have ended: waits until no request uses the run any more.
   public func ending() {
@@ -50,7 +112,17 @@ public final class LiveHost: Sendable {
   }
 
   /// How the run ended, for those who wait for it.
-  public func ended(_ result: Result<RunSummary, GantryError>) { phase.withLock { $0.stage = .ended(result) } }
+  public func ended(_ result: Result<RunSummary, GantryError>) {
+    if let history = try? history {
+      let outcome =
+        switch result {
+        case .success(let summary): summary.wasStopped ? "stopped" : "done"
+        case .failure(let error): "failed: \(error.diagnostics.first?.text ?? "no reason")"
+        }
+      try? history.stopped(outcome: outcome)
+    }
+    phase.withLock { $0.stage = .ended(result) }
+  }
 
   /// Lets `body` use the run. Refused when the run is not there.
   func use<Value>(_ body: (Run) throws(GantryError) -> Value) throws(GantryError) -> Value {
@@ -88,14 +160,15 @@ public final class LiveHost: Sendable {
     do throws(GantryError) {
       switch request.verb {
       case .status: reply.done(try status())
-      case .pause: reply.done(try pause(true, request))
-      case .resume: reply.done(try pause(false, request))
+      case .pause: reply.done(try pause(true, request, peer))
+      case .resume: reply.done(try pause(false, request, peer))
       case .halt: reply.done(try halt(request, peer))
-      case .unhalt: reply.done(try unhalt())
-      case .loglevel: reply.done(try setLevel(request))
+      case .unhalt: reply.done(try unhalt(request, peer))
+      case .loglevel: reply.done(try setLevel(request, peer))
       case .tap: try tap(request, reply)
-      case .stop: try end(reply) { $0.requestStop() }
-      case .drain: try end(reply) { $0.drain() }
+      case .history: reply.done(try historyAnswer(request))
+      case .stop: try end(request, peer, reply) { $0.requestStop() }
+      case .drain: try end(request, peer, reply) { $0.drain() }
       default:
         throw GantryError("control.not-yet", "\(request.verb.rawValue) cannot be asked of this host", exit: .usage)
       }
@@ -110,8 +183,8 @@ public final class LiveHost: Sendable {
     }
     for index in status.nodes.indices { status.nodes[index].rate = perNode[index] }
     return HostStatus(
-      gantry: gantryVersion, pid: getpid(), file: file, startedNs: startedNs, control: control, state: state?.path, runFolder: run.folder,
-      residentBytes: clinux_resident_bytes(), logLevel: levels.everywhere.name, halt: state?.halt, run: status,
+      gantry: gantryVersion, pid: getpid(), file: graphs.withLock { $0.prepared.source.file }, startedNs: startedNs, control: control, state: state?.path, runFolder: run.folder,
+      residentBytes: clinux_resident_bytes(), logLevel: levels.everywhere.name, halt: state?.halt, version: graphs.withLock { $0.version }, run: status,
       generations: loader.generations.map(HostStatus.Code.init), rate: rate ?? Double(status.events) / max(status.secondsRunning, 1e-9))
   }
 }

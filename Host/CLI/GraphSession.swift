@@ -22,12 +22,19 @@ final class GraphSession {
   let cells: CellFactory
   /// By node.
   private let code: [PluginCode]
-  /// Files of the loaded plugins: path and hash, for the journal.
-  let images: [(path: String, sha256: String)]
+  /// One load of each generation that a node uses.
+  let generations: [Generation]
 
+  /// Files of the loaded plugins: path and hash, for the journal.
+  var images: [(path: String, sha256: String)] { generations.map { ($0.path, $0.sha256) }.sorted { $0.path < $1.path } }
+
+  /// - Parameters:
+  ///   - given: the file's text; nil reads it
+  ///   - loader: of a host that runs already; nil makes one as the graph's trust says
+  ///   - pins: by node, the plugin file to use in place of what is found
   init(
-    file: String, text given: [UInt8]? = nil, options: GraphOptions, pluginFolders: [String] = [],
-    phase: @escaping (String) -> Void = { _ in }
+    file: String, text given: [UInt8]? = nil, options: GraphOptions, pluginFolders: [String] = [], loader known: Loader? = nil,
+    cells: CellFactory = CellFactory(), pins: [String: String] = [:], phase: @escaping (String) -> Void = { _ in }
   ) throws(GantryError) {
     self.file = file
     phase("reading \(file)")
@@ -36,70 +43,46 @@ final class GraphSession {
     text = bytes
     let header = GraphBuilder.header(file: file, bytes: bytes, options: options)
     let folders = GraphSession.folders(pluginFolders, header?.pluginPath ?? [])
-    var loaderOptions = LoaderOptions()
-    loaderOptions.hostVersion = gantryVersion
-    var notes: [Diagnostic] = []
-    switch header?.trust {
-    case .manifest: loaderOptions.trust = .manifest(try GraphSession.lockFile(header, folders))
-    case .signed: loaderOptions.trust = .signed(try GraphSession.signingKeys(header, folders))
-    case .any, nil: break
-    }
-    let loader = Loader(options: loaderOptions)
-    self.loader = loader
-    var loaded: [String: LoadedPlugin] = [:]
-    var generations: [String: Generation] = [:]
-    var diagnostics: [Diagnostic] = []
-    var exitCode = ExitCode.badInput
-    let result = GraphBuilder.build(
-      file: file, bytes: bytes,
-      catalog: { id, _ in
-        guard let path = GraphSession.find(id, folders) else { return .missing(installed: GraphSession.installed(folders)) }
-        phase("loading \(id) from \(path)")
-        do {
-          let generation = try loader.load(path: path)
-          notes += generation.warnings
-          guard let plugin = generation[id] else {
-            return .refused(
-              Diagnostic(
-                .error, "loader.other-id",
-                "\(path) offers \(generation.plugins.map(\.description.id).joined(separator: ", ")), not \(id)"))
-          }
-          loaded[id] = plugin
-          generations[id] = generation
-          return .found(plugin.description)
-        } catch let error as GantryError {
-          diagnostics += error.diagnostics.dropFirst()
-          if error.exitCode == .notAllowed { exitCode = .notAllowed }
-          return .refused(error.diagnostics[0])
-        } catch {
-          return .refused(Diagnostic(.error, "loader.unreadable", "\(path): \(error)"))
-        }
-      }, options: options)
-    diagnostics = result.diagnostics + diagnostics
-    guard let graph = result.graph, !diagnostics.contains(where: { $0.severity == .error }) else {
-      throw GantryError(diagnostics, exitCode)
-    }
-    self.graph = graph
-    warnings = diagnostics + notes
-    let cells = CellFactory()
-    self.cells = cells
-    code = try graph.nodes.indices.map { (index) throws(GantryError) in
-      let node = graph.nodes[index]
-      let plugin = loaded[node.plugin.id]!
-      let generation = generations[node.plugin.id]!
-      if node.isolation == .process {
-        let image = try PluginImage(path: generation.path)
-        guard image.sha256 == generation.sha256 else {
-          throw GantryError("loader.changed", "\(generation.path) changed while it was being loaded", help: ["run it again once the build is done"])
-        }
-        return try cells.code(
-          graph: graph, node: index, description: plugin.description, image: image, generation: UInt32(generation.number))
+    if let known {
+      loader = known
+    } else {
+      var loaderOptions = LoaderOptions()
+      loaderOptions.hostVersion = gantryVersion
+      switch header?.trust {
+      case .manifest: loaderOptions.trust = .manifest(try GraphSession.lockFile(header, folders))
+      case .signed: loaderOptions.trust = .signed(try GraphSession.signingKeys(header, folders))
+      case .any, nil: break
       }
-      return PluginCode(
-        raw: plugin.raw, description: plugin.description, sha256: generation.sha256,
-        generation: UInt32(generation.number))
+      loader = Loader(options: loaderOptions)
     }
-    images = generations.values.map { ($0.path, $0.sha256) }.sorted { $0.path < $1.path }
+    self.cells = cells
+    var builder = SessionBuilder(file: file, bytes: bytes, options: options, folders: folders, loader: loader, phase: phase)
+    do throws(GantryError) {
+      var code: [PluginCode]
+      (graph, code) = try builder.build(pins: pins)
+      for index in graph.nodes.indices where graph.nodes[index].isolation == .process {
+        code[index] = try GraphSession.inCell(graph, index, code[index], builder.generations, cells)
+      }
+      self.code = code
+    } catch {
+      builder.letGo(all: true)
+      throw error
+    }
+    builder.letGo(all: false)
+    warnings = builder.warnings
+    generations = builder.generations
+  }
+
+  /// The same code in a child process of its own.
+  private static func inCell(
+    _ graph: Graph, _ node: Int, _ code: PluginCode, _ generations: [Generation], _ cells: CellFactory
+  ) throws(GantryError) -> PluginCode {
+    let path = generations.first { $0.sha256 == code.sha256 }!.path
+    let image = try PluginImage(path: path)
+    guard image.sha256 == code.sha256 else {
+      throw GantryError("loader.changed", "\(path) changed while it was being loaded", help: ["run it again once the build is done"])
+    }
+    return try cells.code(graph: graph, node: node, description: code.description, image: image, generation: code.generation)
   }
 
   func code(_ node: Int) -> PluginCode { code[node] }

@@ -1,3 +1,4 @@
+import GantryAdmin
 import GantryBase
 import GantryGraph
 import GantryLoader
@@ -46,18 +47,18 @@ struct JournalHeadValue: Codable, Sendable {
   var plugins: [Plugin]
   var images: [Image]
   var artifacts: [Artifact]
+  /// Of a run that resumed a changed graph: what was laid over the file, and the plugin files of nodes.
+  var overlays: [String]?
+  var pins: [String: String]?
 }
 
 enum JournalHeads {
   static func maker(
-    _ session: GraphSession, _ arguments: GraphArguments, _ running: RunArguments, _ graph: Graph
+    _ session: GraphSession, _ source: GraphSource, seed: UInt64, _ graph: Graph
   ) -> @Sendable ([ArtifactUse]) -> JournalHead {
     let text = session.text
     let images = session.images
     let file = session.file
-    let profile = arguments.profile
-    let sets = arguments.sets
-    let seed = running.seed
     let plugins = graph.nodes.indices.map { index -> JournalHeadValue.Plugin in
       let code = session.code(index)
       return .init(
@@ -76,10 +77,10 @@ enum JournalHeads {
         return .init(node: graph.nodes[use.node].name, parameter: use.parameter, path: use.path, sha256: hash)
       }
       let value = JournalHeadValue(
-        gantry: gantryVersion, file: file, directory: workingDirectory(), graphText: String(decoding: text, as: UTF8.self),
-        graphSha256: sha256(text), profile: profile, sets: sets, seed: seed, clock: graph.clock.rawValue,
+        gantry: gantryVersion, file: file, directory: source.directory, graphText: String(decoding: text, as: UTF8.self),
+        graphSha256: sha256(text), profile: source.profile, sets: source.sets, seed: seed, clock: graph.clock.rawValue,
         instruments: graph.instruments, plugins: plugins, images: images.map { .init(path: $0.path, sha256: $0.sha256) },
-        artifacts: used)
+        artifacts: used, overlays: source.overlays.isEmpty ? nil : source.overlays, pins: source.pins.isEmpty ? nil : source.pins)
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
       return JournalHead(json: Array((try? encoder.encode(value)) ?? Data()), objects: objects)

@@ -20,6 +20,12 @@ struct LiveArguments: ParsableArguments {
     help: ArgumentHelp("Keep here what outlives a run: the halt flag, the audit log, the graph's versions; default run/state/GRAPH.", valueName: "folder"),
     completion: .directory)
   var state: String?
+  @Flag(
+    help: """
+      Run the last committed graph of the state folder instead of the file, with the very code and artifacts it had. Where there is none yet, the \
+      file is run.
+      """)
+  var resume = false
 }
 
 /// The live side of one run in the foreground: its state folder, its control socket, its host.
@@ -29,27 +35,37 @@ struct LiveArguments: ParsableArguments {
 /// live clock they are refused.
 struct LiveRun {
   let state: StateFolder?
-  let levels: LogLevels
   private let arguments: LiveArguments
-  private let graph: Graph
+  private let name: String
   private let terminal: Terminal
 
-  /// Before the run is made: what may not run twice is refused here.
-  init(_ arguments: LiveArguments, graph: Graph, keepsFiles: Bool, levels: LogLevels, terminal: Terminal) throws(GantryError) {
+  /// Before the graph is loaded: what may not run twice is refused here.
+  init(_ arguments: LiveArguments, name: String, clock: Graph.Clock, keepsFiles: Bool, terminal: Terminal) throws(GantryError) {
     self.arguments = arguments
-    self.graph = graph
-    self.levels = levels
+    self.name = name
     self.terminal = terminal
     guard keepsFiles || arguments.state != nil else {
       state = nil
       return
     }
     do throws(GantryError) {
-      state = try StateFolder(path: arguments.state ?? "run/state/\(graph.name)")
+      state = try StateFolder(path: arguments.state ?? "run/state/\(name)")
     } catch {
-      guard arguments.state == nil, graph.clock == .replay else { throw error }
+      guard arguments.state == nil, clock == .replay else { throw error }
       state = nil
     }
+  }
+
+  /// The version to resume, where that is asked for and there is one.
+  func resumed() throws(GantryError) -> (version: GraphVersion, source: GraphSource)? {
+    guard arguments.resume, let state else { return nil }
+    let versions = try GraphVersions(state)
+    guard let version = try versions.committed() else {
+      terminal.error("note: nothing was committed in \(state.path) yet; the file is run")
+      return nil
+    }
+    terminal.error("note: version \(version.number) of the graph is resumed, committed \(StatusText.clockTime(version.wallNs))\(version.change.map { " by \($0)" } ?? "")")
+    return (version, try GraphSession.source(version, versions))
   }
 
   /// Trading that was halted stays halted.
@@ -67,10 +83,10 @@ struct LiveRun {
     do throws(GantryError) {
       let folder = try ControlSocket.folder()
       do throws(GantryError) {
-        return OpenSocket(try ControlSocket(path: "\(folder)/\(graph.name).sock"))
+        return OpenSocket(try ControlSocket(path: "\(folder)/\(name).sock"))
       } catch {
         guard error.diagnostics.first?.code == "control.in-use" else { throw error }
-        return OpenSocket(try ControlSocket(path: "\(folder)/\(graph.name)-\(getpid()).sock"))
+        return OpenSocket(try ControlSocket(path: "\(folder)/\(name)-\(getpid()).sock"))
       }
     } catch {
       // Live verbs are a convenience then: the run goes on without them, and says so.

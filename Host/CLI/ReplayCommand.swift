@@ -106,9 +106,10 @@ struct ReplayCommand: ParsableCommand {
     if !head.directory.isEmpty, chdir(head.directory) != 0 {
       throw GantryError("replay.no-directory", "cannot enter \(head.directory), where the run was started")
     }
+    var options = GraphOptions(profile: head.profile, sets: head.sets)
+    options.overlays = head.overlays ?? []
     return try GraphSession(
-      file: head.file, text: Array(head.graphText.utf8), options: GraphOptions(profile: head.profile, sets: head.sets),
-      pluginFolders: graph.pluginFolders)
+      file: head.file, text: Array(head.graphText.utf8), options: options, pluginFolders: graph.pluginFolders, pins: head.pins ?? [:])
   }
 
   private func checkHashes(_ session: GraphSession, _ head: JournalHeadValue, _ terminal: Terminal) {

@@ -119,9 +119,11 @@ struct GraphRunner {
 
   func run() throws {
     let signals = StopSignals()
-    let session = try GraphSession(
-      file: file, options: GraphOptions(profile: arguments.profile, sets: arguments.sets),
-      pluginFolders: arguments.pluginFolders)
+    var source = try GraphSession.source(file, arguments)
+    let side = try liveRun(source)
+    let resumed = try side?.resumed()
+    if let resumed { source = resumed.source }
+    let session = try GraphSession(source)
     for warning in session.warnings { terminal.error(warning.rendered(colour: terminal.errorPaint.enabled)) }
     var graph = session.graph
     if let clock { graph.clock = clock }
@@ -142,10 +144,7 @@ struct GraphRunner {
     options.onLog = { line in
       if levels.shows(line) { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
     }
-    options.journalHead = JournalHeads.maker(session, arguments, running, graph)
-    let side = try live.map { (live) throws(GantryError) in
-      try LiveRun(live, graph: graph, keepsFiles: !running.noRunFolder, levels: levels, terminal: terminal)
-    }
+    options.journalHead = JournalHeads.maker(session, source, seed: running.seed, graph)
     let socket = try side?.openSocket()
     let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
     side?.prepare(run)
@@ -153,10 +152,12 @@ struct GraphRunner {
     try run.start()
     let summary: RunSummary
     if let socket, let side {
+      let (loader, cells) = (session.loader, session.cells)
       let host = LiveHost(
-        run: run, loader: session.loader, file: file, control: socket.path, state: side.state, levels: levels)
-      host.began()
-      summary = try serve(run, host, socket.serve(host.handle))
+        LiveHost.Parts(
+          run: run, loader: loader, levels: levels, control: socket.path, state: side.state, prepared: session.prepared(source),
+          preparer: { (source) throws(GantryError) in try GraphSession(source, loader: loader, cells: cells).prepared(source) }, resumed: resumed?.version))
+      summary = try serve(run, host, socket)
     } else {
       run.wait(progress: showProgress)
       terminal.progress(nil)
@@ -169,14 +170,31 @@ struct GraphRunner {
       terminal.out(SummaryText.render(summary, paint: terminal.paint))
     }
   }
+
+  /// What must be known of the file before it is loaded, for its state and its socket.
+  private func liveRun(_ source: GraphSource) throws(GantryError) -> LiveRun? {
+    let header = GraphBuilder.header(file: file, bytes: Array(source.text.utf8), options: GraphSession.options(source))
+    guard let live, let header, !header.name.isEmpty else { return nil }
+    return try LiveRun(live, name: header.name, clock: header.clock, keepsFiles: !running.noRunFolder, terminal: terminal)
+  }
+
   private func showProgress(_ run: Run) {
     terminal.progress("\(grouped(run.eventCount)) events, \(grouped(run.orderCount)) orders, \(grouped(run.fillCount)) fills")
   }
 
   /// The run to its end, with its control socket served. Those who asked for the end are answered
   /// before this returns.
-  private func serve(_ run: Run, _ host: LiveHost, _ server: ControlServer) throws(GantryError) -> RunSummary {
-    defer { server.stop() }
+  private func serve(_ run: Run, _ host: LiveHost, _ socket: LiveRun.OpenSocket) throws(GantryError) -> RunSummary {
+    var server: ControlServer?
+    defer { server?.stop() }
+    var failure: GantryError?
+    do throws(GantryError) {
+      for finding in try host.began() { terminal.error(finding.rendered(colour: terminal.errorPaint.enabled)) }
+      server = try socket.serve(host.handle)
+    } catch {
+      failure = error
+      run.requestStop()
+    }
     run.wait { run in
       host.sample()
       showProgress(run)
@@ -186,6 +204,7 @@ struct GraphRunner {
     do throws(GantryError) {
       let summary = try run.finish()
       host.ended(.success(summary))
+      if let failure { throw failure }
       return summary
     } catch {
       host.ended(.failure(error))

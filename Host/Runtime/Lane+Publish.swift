@@ -155,8 +155,8 @@ extension Lane {
         port: port, rows: rows, count: count, arena: port.pointee.arena,
         arenaCount: Int(port.pointee.output.pointee.arena_count))
     }
-<<<<<<< HEAD
     if uses.contains(.queued) { forward(node, port, first, count) }
+    if uses.contains(.tapped) { offer(port, rows, count) }
   }
 
   /// Rows that go to other lanes say how often feedback had come round in their chains.
@@ -169,10 +169,6 @@ extension Lane {
     } else {
       recorder.forward(port: port, rows: rows, count: count) { _ in round }
     }
-=======
-    if uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) }
-    if uses.contains(.tapped) { offer(port, rows, count) }
->>>>>>> 4eeda22 (cli: tap and top)
   }
 
   func publishIngress(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
@@ -182,12 +178,8 @@ extension Lane {
         port: port, rows: rows, count: count, arena: port.pointee.arena,
         arenaCount: Int(port.pointee.output.pointee.arena_count))
     }
-<<<<<<< HEAD
     if port.pointee.uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) { _ in 0 } }
-=======
-    if port.pointee.uses.contains(.queued) { recorder.forward(port: port, rows: rows, count: count) }
     if port.pointee.uses.contains(.tapped) { offer(port, rows, count) }
->>>>>>> 4eeda22 (cli: tap and top)
   }
 
   /// `gantry_outputs.grow` of lane nodes: doubles a port's memory. Exceptional, and the only
