@@ -137,7 +137,11 @@ struct GraphRunner {
     options.pinFirstCPU = running.pin ?? -1
     options.journalsAll = running.journalAll
     options.writesJournal = !running.noJournal
-    options.folder = running.noRunFolder ? nil : running.runFolder ?? RunFolders.fresh(graph.name)
+    let folder = running.noRunFolder ? nil : try running.runFolder ?? RunFolders.fresh(graph.name)
+    options.folder = folder
+    var hasStarted = false
+    // Empty as long as nothing has started.
+    defer { if !hasStarted, let folder { rmdir(folder) } }
     options.secrets = { name in Secrets.value(name) }
     let levels = LogLevels(try running.severity())
     let terminal = terminal
@@ -150,6 +154,7 @@ struct GraphRunner {
     side?.prepare(run)
     signals.onStop { run.requestStop() }
     try run.start()
+    hasStarted = true
     let summary: RunSummary
     if let socket, let side {
       let (loader, cells) = (session.loader, session.cells)

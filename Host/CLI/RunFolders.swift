@@ -1,4 +1,5 @@
 import GantryBase
+import GantryRuntime
 
 #if canImport(Glibc)
   import Glibc
@@ -7,17 +8,29 @@ import GantryBase
 /// Where runs are kept: `run/<graph>-<UTC time>` under the working directory, and `run/latest`,
 /// which names the newest.
 enum RunFolders {
-  static func fresh(_ graph: String) -> String {
+  /// Makes a folder that no other run has: one that is begun in the same second gets another number.
+  static func fresh(_ graph: String) throws(GantryError) -> String {
     var now = time(nil)
     var parts = tm()
     gmtime_r(&now, &parts)
     func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
     let stamp =
       "\(parts.tm_year + 1900)\(two(parts.tm_mon + 1))\(two(parts.tm_mday))-\(two(parts.tm_hour))\(two(parts.tm_min))\(two(parts.tm_sec))"
-    let base = "run/\(graph)-\(stamp)"
+    return try claim("run/\(graph)-\(stamp)")
+  }
+
+  /// The first of `base`, `base-2`, `base-3` ... that is not there; it is then.
+  static func claim(_ base: String) throws(GantryError) -> String {
+    if let end = base.lastIndex(of: "/") { try makeFolder(String(base[..<end])) }
     var path = base
     var number = 2
-    while access(path, F_OK) == 0 {
+    // Asking first and making then would give two runs one folder.
+    while mkdir(path, 0o700) != 0 {
+      guard errno == EEXIST else {
+        throw GantryError(
+          "runtime.no-folder", "cannot make the folder \(path): \(String(cString: strerror(errno)))",
+          help: ["choose another folder with --run-folder"], exit: .failed)
+      }
       path = "\(base)-\(number)"
       number += 1
     }

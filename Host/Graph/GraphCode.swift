@@ -32,8 +32,6 @@ public enum GraphCode: String, Sendable, CaseIterable {
   case unknownPlugin = "graph.unknown-plugin"
   case badRequirement = "graph.bad-requirement"
   case pluginVersion = "graph.plugin-version"
-  /// What refuses it has a code of its own; this one says which node is hit.
-  case pluginRefused = "graph.plugin-refused"
   case unknownParameter = "graph.unknown-parameter"
   case missingParameter = "graph.missing-parameter"
   /// The plugin's own default does not pass its own check.

@@ -54,8 +54,11 @@ struct PluginBinder {
         help: [report.didYouMean(id, installed), installed.isEmpty ? "`plugins: { path: [FOLDER] }` says where plugins are" : nil])
       return nil
     case .refused(let reason):
-      report.add([reason])
-      report.error(.pluginRefused, "\(id) is installed and cannot be used: \(reason.text)", at: word.place, help: reason.help)
+      // The code is that of whoever refuses it; the place is where the graph asks for it.
+      var mistake = reason
+      mistake.text = "\(id) is installed and cannot be used: \(reason.text)"
+      mistake.place = word.place
+      report.add([mistake])
       return nil
     }
   }

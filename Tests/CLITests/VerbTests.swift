@@ -228,6 +228,27 @@ struct VerbTests {
     #expect(try gantry("replay", "r/journal", "--graph", quickstart, "--set", "ticks.count=20000", in: folder).code == 0)
   }
 
+  @Test func `runs that begin in the same second have folders of their own`() throws {
+    let folder = try Files.folder()
+    let children = try (0..<6).map { _ in
+      try GantryChild(["backtest", quickstart, "--json", "--set", "ticks.count=2000"], folder: folder, environment: nil, closesOut: false)
+    }
+    let journals = try children.map { child -> String in
+      let result = child.finish { _, _ in }
+      #expect(result.code == 0, "\(result.error)")
+      return try #require(result.decode(Summary.self).journal)
+    }
+    #expect(Set(journals).count == 6, "\(journals)")
+    for journal in journals { #expect(try gantry("replay", journal, in: folder).code == 0) }
+  }
+
+  @Test func `a run that does not start leaves no folder`() throws {
+    let folder = try Files.folder()
+    let graph = try Files.graph("s: { plugin: beat, params: { count: 10 } }\ni: { plugin: ill, from: s, params: { in: 2 } }")
+    #expect(try gantry("backtest", graph, "--plugins", Files.pluginFolder(), in: folder).code == 65)
+    #expect(rmdir("\(folder)/run") == 0, "it holds nothing")
+  }
+
   // MARK: exactness
 
   @Test(arguments: ["quickstart", "ema-cross"])
