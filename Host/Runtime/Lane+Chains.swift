@@ -6,7 +6,7 @@ import GantryTrace
 /// The nodes that get one event a call: each chain is carried to its end before the next begins.
 ///
 /// A chain that no single node answers costs the deliveries from block nodes and no more. One that
-/// goes on walks from node to node by the bits of `wiring.pending`: nodes without rows are not looked at.
+/// goes on walks from node to node by the bits of `pending`: nodes without rows are not looked at.
 extension Lane {
   /// The part of a block that runs chain by chain.
   func runChains(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
@@ -46,7 +46,7 @@ extension Lane {
           break
         }
         deliverQuick(quick[index].node, quick[index].input)
-        if dirtyCount != 0 || trace.isOn {
+        if isOpen || trace.isOn {
           finishChain(fromQuick: index, header, sampled: false)
           break
         }
@@ -72,7 +72,9 @@ extension Lane {
   /// `fromQuick` on have and what was caused so far, then feedback, first-in first-out, each followed
   /// by another forward pass.
   func finishChain(fromQuick first: Int, _ header: UnsafePointer<gantry_header>, sampled: Bool) {
-    for index in first..<max(first, quickInputCount) where hasRow(quickInputs[index].input) { wake(quickInputs[index].rank) }
+    for index in first..<max(first, quickInputCount) where hasRow(quickInputs[index].input) {
+      pending |= quickInputs[index].node.pointee.bit
+    }
     forward()
     var rounds = 0
     while feedbackHead < feedbackTail, !isFailed {
@@ -91,43 +93,46 @@ extension Lane {
     feedbackTail = 0
     lastRound = round
     round = 0
-    if dirtyCount != 0 { resetChain() }
+    isOpen = false
+    if isFull { forgetRows() }
     if !sampled { trace.endLate() }
-  }
-
-  @inline(__always)
-  private func wake(_ rank: Int32) {
-    wiring.pending[Int(rank >> 6)] |= 1 &<< UInt64(truncatingIfNeeded: rank & 63)
   }
 
   /// One pass over the single nodes that have rows to take, in topological order. What a node writes
   /// wakes nodes after it only.
   private func forward() {
-    for word in 0..<wiring.pendingWords {
-      while wiring.pending[word] != 0 {
-        let bits = wiring.pending[word]
-        wiring.pending[word] = bits & (bits &- 1)
-        deliverAll(wiring.singles[word &<< 6 | bits.trailingZeroBitCount])
-        if isFailed { return }
+    let isShared = wiring.span > 1
+    while pending != 0 {
+      let number = pending.trailingZeroBitCount
+      pending &= pending &- 1
+      if isShared {
+        for rank in wiring.ranks(number) { deliverAll(wiring.singles[rank]) }
+      } else {
+        deliverAll(wiring.singles[number])
       }
+      if isFailed { return }
     }
   }
 
   /// Gives a node all that waits for it, in the order of its `from`.
   @inline(__always)
   private func deliverAll(_ node: UnsafeMutablePointer<LaneNode>) {
-    for index in 0..<node.pointee.inputCount {
-      let input = node.pointee.inputs + index
-      if input.pointee.isPlain, !trace.isOn {
-        let source = input.pointee.source
-        while input.pointee.cursor < source.pointee.published, !isFailed { deliverOne(node, input) }
-      } else if !input.pointee.isFeedback {
-        deliverWatched(node, input)
-      }
+    if let input = node.pointee.soleInput, !trace.isOn {
+      let source = input.pointee.source
+      while input.pointee.cursor < source.pointee.published, !isFailed { deliverOne(node, input) }
+    } else {
+      deliverEach(node)
     }
   }
 
-  /// The same for an edge from a block or through the gate, and for a chain that is timed.
+  @inline(never)
+  private func deliverEach(_ node: UnsafeMutablePointer<LaneNode>) {
+    for index in 0..<node.pointee.inputCount where !node.pointee.inputs[index].isFeedback {
+      deliverWatched(node, node.pointee.inputs + index)
+    }
+  }
+
+  /// Any edge, and any chain: one that is timed, too.
   private func deliverWatched(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
     let source = input.pointee.source
     while input.pointee.cursor < source.pointee.published, !isFailed {
@@ -153,24 +158,32 @@ extension Lane {
   /// Rows of a single node stand in a port: whoever reads them has something to do.
   @inline(__always)
   func arrived(_ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ first: Int, _ count: Int) {
-    if first == 0 {
-      wiring.dirty[dirtyCount] = port
-      dirtyCount &+= 1
-    }
-    for index in 0..<Int(port.pointee.forwardCount) { wake(port.pointee.readers.unsafelyUnwrapped[index].rank) }
+    isOpen = true
+    if first &+ count > keptRows { isFull = true }
+    dirty |= node.pointee.bit
+    pending |= port.pointee.wakes
     if !port.pointee.uses.isEmpty { use(node, port, first, count) }
   }
 
-  /// Forgets the rows that single nodes emitted in this chain.
-  func resetChain() {
-    for index in 0..<dirtyCount {
-      let port = wiring.dirty[index]
+  /// Between two chains: forgets all rows of single nodes. Not after each chain: nobody looks at rows
+  /// that were taken, and going round the nodes would cost as much as calling them.
+  func forgetRows() {
+    isFull = false
+    while dirty != 0 {
+      let number = dirty.trailingZeroBitCount
+      dirty &= dirty &- 1
+      for rank in wiring.ranks(number) { forgetRows(wiring.singles[rank]) }
+    }
+  }
+
+  private func forgetRows(_ node: UnsafeMutablePointer<LaneNode>) {
+    for index in 0..<node.pointee.portCount {
+      let port = node.pointee.ports + index
+      guard port.pointee.published > 0 || port.pointee.output.pointee.arena_count > 0 else { continue }
       let readers = port.pointee.forwardCount &+ port.pointee.feedbackCount
       for reader in 0..<Int(readers) { port.pointee.readers.unsafelyUnwrapped[reader].input.pointee.cursor = 0 }
       resetPort(port)
       if !isGuarded(port) { wroteBehind(port) }
     }
-    dirtyCount = 0
-    for index in 0..<wiring.arenaCount { wiring.arenas[index].pointee.output.pointee.arena_count = 0 }
   }
 }

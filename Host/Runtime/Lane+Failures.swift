@@ -187,7 +187,9 @@ extension Lane {
     ordinal: UInt32
   ) {
     let index = UInt32(port - node.pointee.ports)
-    if port.pointee.published == port.pointee.capacity, Lane.grow(node.pointee.outputs, index, 1, 0) != GANTRY_OK { return }
+    if port.pointee.published == port.pointee.capacity {
+      guard Lane.grow(node.pointee.outputs, index, 1, 0) == GANTRY_OK else { return }
+    }
     let first = port.pointee.published
     UnsafeMutableRawPointer(port.pointee.rows + first &* port.pointee.stride).copyMemory(from: row, byteCount: port.pointee.stride)
     port.pointee.ordinals[first] = ordinal

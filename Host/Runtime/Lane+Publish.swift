@@ -30,20 +30,20 @@ extension Lane {
       var row = UnsafeMutableRawPointer(output.pointee.base.unsafelyUnwrapped)
       let causes = output.pointee.cause.unsafelyUnwrapped
       let target = port.pointee.ordinals + port.pointee.published
-      let running = ordinal
-      var last: UInt32 = 0
-      var kept = 0
-      while kept < count {
-        let cause = causes[kept]
-        if cause < last || Int(cause) >= consumed {
-          if cause < last || Int(cause) >= batchCount { return namedWrongCause(node, cause, after: last, of: batchCount) }
-          break
+      var kept = count
+      if let ordinals, count <= consumed, isOneToOne(causes, count) {
+        var cause = base
+        for _ in 0..<count {
+          stamp(row, from: cause)
+          row += rowStride
+          cause += stride
         }
-        last = cause
-        stamp(row, from: base + Int(truncatingIfNeeded: cause) &* stride)
-        if let ordinals { target[kept] = ordinals[Int(truncatingIfNeeded: cause)] } else { target[kept] = running }
-        kept &+= 1
-        row += rowStride
+        target.update(from: ordinals, count: count)
+      } else {
+        kept = stampByCause(row, rowStride, causes, count, base, stride, consumed: consumed, ordinals, target)
+        if kept < count, causes[kept] >= batchCount || kept > 0 && causes[kept] < causes[kept - 1] {
+          return namedWrongCause(node, causes[kept], after: kept > 0 ? causes[kept - 1] : 0, of: batchCount)
+        }
       }
       node.pointee.statistics.pointee.outputs &+= UInt64(kept)
       let first = port.pointee.published
@@ -55,15 +55,64 @@ extension Lane {
     }
   }
 
-  /// The same for a single node's call with one event, which caused all of its rows.
+  /// Whether row i was caused by input i, as most nodes have it.
+  private func isOneToOne(_ causes: UnsafePointer<UInt32>, _ count: Int) -> Bool {
+    var differences: UInt32 = 0
+    for index in 0..<count { differences |= causes[index] ^ UInt32(truncatingIfNeeded: index) }
+    return differences == 0
+  }
+
+  /// Stamps rows up to the first one that inputs before `consumed` did not cause, in order, and
+  /// returns how many those are.
+  private func stampByCause(
+    _ first: UnsafeMutableRawPointer, _ rowStride: Int, _ causes: UnsafePointer<UInt32>, _ count: Int, _ base: UnsafePointer<UInt8>,
+    _ stride: Int, consumed: Int, _ ordinals: UnsafePointer<UInt32>?, _ target: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    var row = first
+    var last: UInt32 = 0
+    for index in 0..<count {
+      let cause = causes[index]
+      if cause < last || cause >= consumed { return index }
+      last = cause
+      stamp(row, from: base + Int(truncatingIfNeeded: cause) &* stride)
+      target[index] = ordinals.map { $0[Int(truncatingIfNeeded: cause)] } ?? ordinal
+      row += rowStride
+    }
+    return count
+  }
+
+  /// `publish` for a single node's call with one event, which caused all of its rows.
+  @inline(__always)
   func publishOne(_ node: UnsafeMutablePointer<LaneNode>, _ cause: UnsafePointer<UInt8>) {
     node.pointee.outputs.pointee.committed = 0
+    // Nearly always it is one row of the only port.
+    guard node.pointee.portCount == 1 else { return publishAll(node, cause) }
+    let port = node.pointee.ports
+    let output = port.pointee.output
+    guard output.pointee.count == 1, output.pointee.cause.unsafelyUnwrapped.pointee == 0, output.pointee.capacity != 0,
+      output.pointee.arena_count <= output.pointee.arena_capacity
+    else { return publishAll(node, cause) }
+    output.pointee.count = 0
+    let first = port.pointee.published
+    let row = output.pointee.base.unsafelyUnwrapped
+    stamp(UnsafeMutableRawPointer(row), from: cause)
+    port.pointee.ordinals[first] = ordinal
+    port.pointee.published = first &+ 1
+    output.pointee.base = row + port.pointee.stride
+    output.pointee.cause = output.pointee.cause.unsafelyUnwrapped + 1
+    output.pointee.capacity &-= 1
+    node.pointee.statistics.pointee.outputs &+= 1
+    arrived(node, port, first, 1)
+  }
+
+  @inline(never)
+  private func publishAll(_ node: UnsafeMutablePointer<LaneNode>, _ cause: UnsafePointer<UInt8>) {
     for index in 0..<node.pointee.portCount {
       let port = node.pointee.ports + index
       let output = port.pointee.output
       let count = Int(output.pointee.count)
       if count == 0 { continue }
-      guard isSound(node, output), count == 1 && output.pointee.cause[0] == 0 || areCaused(node, output, count) else { return }
+      guard isSound(node, output), areCaused(node, output, count) else { return }
       output.pointee.count = 0
       let stride = port.pointee.stride
       let first = port.pointee.published
@@ -140,6 +189,7 @@ extension Lane {
   ) {
     let uses = port.pointee.uses
     if uses.contains(.order) { keepChain() }
+    if uses.contains(.arena) { isFull = true }
     if uses.contains(.feedback) {
       for row in first..<(first + count) {
         guard feedbackTail < feedbackCapacity else { break }

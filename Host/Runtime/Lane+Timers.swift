@@ -70,7 +70,9 @@ extension Lane {
       publishOne(node, cause)
       if !isFlush, node.pointee.watch.contains(.troubled) { succeeded(node) }
     }
-    if dirtyCount != 0 || trace.isOn, !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
+    if isOpen || trace.isOn, !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
+    // Such chains share an ordinal: the next one is not to find these rows.
+    if dirty != 0, !isFailed { forgetRows() }
   }
 
   /// After the last event: every node may flush, in topological order, and what that causes is
@@ -119,6 +121,7 @@ extension Lane {
     for place in 0..<blockSlotCount where !isFailed { runBlockNode(nodes + Int(blockSlots[place])) }
     if let haltFailure { end(haltFailure) }
     if !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
+    if dirty != 0, !isFailed { forgetRows() }
     for slot in 0..<nodeCount {
       let other = nodes + slot
       for index in 0..<other.pointee.inputCount { other.pointee.inputs[index].cursor = 0 }

@@ -94,7 +94,7 @@ extension Lane {
   private func traceOutputs(_ node: UnsafeMutablePointer<LaneNode>, _ written: Int) {
     for index in 0..<node.pointee.portCount {
       let port = node.pointee.ports + index
-      for row in 0..<port.pointee.published where port.pointee.published - row <= written {
+      for row in max(0, port.pointee.published - written)..<port.pointee.published where port.pointee.ordinals[row] == ordinal {
         trace.event(
           port.pointee.rows + row &* port.pointee.stride, stride: port.pointee.stride,
           type: port.pointee.schema.pointee.type, isOutput: true)

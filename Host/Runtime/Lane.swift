@@ -54,8 +54,14 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// How edges from other lanes are joined; see `runJoined`.
   private(set) var join: JoinPlan
 
-  /// Ports of single nodes that hold rows of the running chain.
-  var dirtyCount = 0
+  /// Single nodes that have rows to take in the running pass, a bit each; see `LaneWiring`.
+  var pending: UInt64 = 0
+  /// Single nodes whose ports hold rows.
+  var dirty: UInt64 = 0
+  /// The running chain has caused something in a single node: it is to be carried to its end.
+  var isOpen = false
+  /// A port is full enough to forget the rows of chains that have ended.
+  var isFull = false
   /// Nodes that are followed now.
   var followerCount = 0
   var feedbackHead = 0
@@ -300,34 +306,43 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   @inline(__always)
   func deliverOne(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>) {
     let source = input.pointee.source
-    let row = source.pointee.rows + input.pointee.cursor &* source.pointee.stride
+    let row = UnsafePointer(source.pointee.rows + input.pointee.cursor &* source.pointee.stride)
     input.pointee.cursor &+= 1
-    if node.pointee.watch.isDisjoint(with: [.followed, .canary]) {
-      callOne(node, input, UnsafePointer(row))
+    if node.pointee.watch.isEmpty {
+      callHealthy(node, input, row)
+    } else if node.pointee.watch.isDisjoint(with: [.followed, .canary]) {
+      callOne(node, input, row)
     } else {
-      deliverFollowed(node, input, UnsafePointer(row))
+      deliverFollowed(node, input, row)
     }
   }
 
-  /// The counted instance gets one event.
-  @inline(__always)
+  /// The counted instance gets one event, unless its breaker is open.
+  @inline(never)
   func callOne(_ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ row: UnsafePointer<UInt8>) {
-    let source = input.pointee.source
-    let watch = node.pointee.watch
-    if watch.contains(.troubled), !admitsOne(node, row, ordinal: ordinal) { return }
+    let isTroubled = node.pointee.watch.contains(.troubled)
+    if isTroubled, !admitsOne(node, row, ordinal: ordinal) { return }
+    if callHealthy(node, input, row), isTroubled { succeeded(node) }
+  }
+
+  /// The counted instance gets one event. False when it failed.
+  @inline(__always) @discardableResult
+  private func callHealthy(
+    _ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ row: UnsafePointer<UInt8>
+  ) -> Bool {
     let batch = input.pointee.batch
     batch.pointee.base = row
-    if input.pointee.hasArena { lendArena(batch, source) }
+    if input.pointee.hasArena { lendArena(batch, input.pointee.source) }
     let outputs = node.pointee.outputs
     outputs.pointee.consumed = 1
     input.pointee.delivered &+= 1
     let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
     if status != GANTRY_OK || outputs.pointee.consumed != 1 {
       endedBadly(node, row, status)
-    } else {
-      if outputs.pointee.committed != 0 { publishOne(node, row) }
-      if watch.contains(.troubled) { succeeded(node) }
+      return false
     }
+    if outputs.pointee.committed != 0 { publishOne(node, row) }
+    return true
   }
 
   func lendArena(_ batch: UnsafeMutablePointer<gantry_batch>, _ source: UnsafeMutablePointer<PortBuffer>) {
@@ -336,6 +351,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   }
 
   func resetBlock() {
+    if dirty != 0 { forgetRows() }
     for slot in 0..<nodeCount {
       let node = nodes + slot
       for index in 0..<node.pointee.inputCount {

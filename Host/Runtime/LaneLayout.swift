@@ -237,7 +237,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       let schema = instance.schemas[port].permanent()
       schemas.append(schema)
       let stride = instance.schemas[port].stride
-      let capacity = isSource ? 0 : isSingle ? 32 : blockRows
+      let capacity = isSource ? 0 : isSingle ? 32 + keptRows : blockRows
       let readers = graph.nodes.enumerated().flatMap { consumer in
         consumer.element.inputs.filter { $0.fromNode == index && $0.fromPort == port }
       }
@@ -248,6 +248,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       if node.plugin.kind == .broker, description.type == .account { uses.insert(.account) }
       if node.plugin.kind == .broker, description.type == .execution { uses.insert(.execution) }
       if isSingle, description.type == .order { uses.insert(.order) }
+      if isSingle, PortSchema.hasArena(description.type) { uses.insert(.arena) }
       let arenaCapacity = PortSchema.hasArena(description.type) && !isSource ? 64 << 10 : 0
       let arena: UnsafeMutablePointer<UInt8>? = arenaCapacity > 0 ? .allocate(capacity: arenaCapacity) : nil
       (outputs + port).initialize(to: gantry_output())

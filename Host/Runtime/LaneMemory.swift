@@ -14,7 +14,11 @@ let blockRows = 256
 let guardBytes = 64
 let guardPattern: UInt64 = 0x6E61_7472_7921_6721
 
-/// The rows that one output port has emitted in the running block (or chain).
+/// How many rows a single node's port holds before they are forgotten at the end of a chain.
+let keptRows = 8
+
+/// The rows that one output port has emitted in the running block; a single node's port forgets
+/// those of chains that have ended every now and then.
 struct PortBuffer {
   var rows: UnsafeMutablePointer<UInt8>
   var causes: UnsafeMutablePointer<UInt32>
@@ -36,6 +40,8 @@ struct PortBuffer {
   /// The single nodes of this lane that read the port, by rank: `forwardCount` of them in the forward
   /// pass, and behind those `feedbackCount` over feedback edges. See `LaneWiring`.
   var readers: UnsafeMutablePointer<PortReader>?
+  /// The bits of those that read it in the forward pass.
+  var wakes: UInt64 = 0
   var forwardCount: Int32 = 0
   var feedbackCount: Int32 = 0
   /// Rows that a larger buffer has replaced: a node that feeds itself may still be reading them.
@@ -49,7 +55,7 @@ struct RetiredRows {
 
 /// What else happens with the rows of a port.
 struct PortUses: OptionSet {
-  let rawValue: UInt8
+  let rawValue: UInt16
   static let feedback = PortUses(rawValue: 1)
   static let queued = PortUses(rawValue: 2)
   static let journaled = PortUses(rawValue: 4)
@@ -60,6 +66,8 @@ struct PortUses: OptionSet {
   static let order = PortUses(rawValue: 64)
   /// Somebody looks on.
   static let tapped = PortUses(rawValue: 128)
+  /// A single node's rows with an arena, which is to be empty for the next chain.
+  static let arena = PortUses(rawValue: 256)
 }
 
 /// One edge into a node.
@@ -72,7 +80,7 @@ struct LaneInput {
   var isFeedback: Bool
   /// The edge crosses the order gate.
   var isGate: Bool
-  /// The source's rows live for a whole block, not only for a chain.
+  /// The source gets blocks, or is a source: its rows of all chains of a block stand there at once.
   var isBlockEdge: Bool
   /// The events carry offsets into an arena.
   var hasArena: Bool
@@ -108,6 +116,10 @@ struct LaneNode {
   var outputs: UnsafeMutablePointer<gantry_outputs>
   var inputs: UnsafeMutablePointer<LaneInput>
   var watch: NodeWatch = []
+  /// Its rank among the lane's single nodes, as a bit; 0 for nodes that get blocks.
+  var bit: UInt64 = 0
+  /// The only edge that a chain's forward pass can bring rows over, if it is a plain one.
+  var soleInput: UnsafeMutablePointer<LaneInput>?
   var inputCount: Int
   var ports: UnsafeMutablePointer<PortBuffer>
   var portCount: Int
