@@ -23,6 +23,8 @@ final class BlockRing: Sendable {
     var status: gantry_status
     /// Not events: `rows` holds the `TimerRecord` of a timer that a journal says fired here.
     var isTimer: Bool
+    /// Not events: `rows` holds the `DecisionRecord` of a swap that a journal says went on here.
+    var isDecision = false
     /// What nodes of another lane emitted after their last event: it comes after all events.
     var isLast: Bool
     /// A journal says that the lane ran the next block together with this one.

@@ -72,6 +72,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     block.pointee.count = 0
     block.pointee.port = 0
     block.pointee.isTimer = false
+    block.pointee.isDecision = false
     block.pointee.status = status
     ring.publish()
   }
@@ -100,10 +101,12 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
         UnsafeMutableRawPointer(block.pointee.rows).copyMemory(
           from: record.payload.baseAddress!, byteCount: record.payload.count)
         block.pointee.isTimer = true
+        block.pointee.isDecision = false
         block.pointee.count = 0
         block.pointee.status = GANTRY_OK
         ring.publish()
-      case .output, .decision, .order, .end, .change: break
+      case .decision: if try !decision(record.payload) { return }
+      case .output, .order, .end, .change: break
       }
     }
   }
@@ -122,6 +125,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     while left > 0 {
       guard let block = ring.acquire() else { return false }
       block.pointee.isTimer = false
+    block.pointee.isDecision = false
       _ = reader.fill(block, max: min(left, blockRows), &progress[node]!)
       if isFirst, block.pointee.contentHash != record.contentHash {
         throw GantryError(
@@ -137,6 +141,23 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
       block.pointee.status = GANTRY_OK
       publish(block, isWhole: left == 0)
     }
+    return true
+  }
+
+  /// Steps of swaps are taken where they were taken then.
+  private func decision(_ payload: UnsafeRawBufferPointer) throws -> Bool {
+    guard payload.count == MemoryLayout<DecisionRecord>.size else { throw damaged("a decision record") }
+    switch Decision(rawValue: payload.loadUnaligned(as: DecisionRecord.self).what) {
+    case .swapBegan, .canaryBegan, .flipped, .flippedBack, .swapEnded: break
+    default: return true
+    }
+    guard let block = ring.acquire() else { return false }
+    UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: payload.baseAddress!, byteCount: payload.count)
+    block.pointee.isTimer = false
+    block.pointee.isDecision = true
+    block.pointee.count = 0
+    block.pointee.status = GANTRY_OK
+    ring.publish()
     return true
   }
 
@@ -157,6 +178,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     block.pointee.count = Int(record.count)
     block.pointee.port = port.index
     block.pointee.isTimer = false
+    block.pointee.isDecision = false
     block.pointee.status = GANTRY_OK
     publish(block, isWhole: true)
     return true

@@ -156,6 +156,11 @@ extension Lane {
         if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
           ingress.pointee.status = block.pointee.status
         }
+        if block.pointee.isDecision {
+          scriptedSwaps?.perform(UnsafeRawPointer(block.pointee.rows).load(as: DecisionRecord.self), on: self)
+          ring.release()
+          continue
+        }
         if block.pointee.isTimer {
           fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
           ring.release()

@@ -62,6 +62,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   var isOpen = false
   /// A port is full enough to forget the rows of chains that have ended.
   var isFull = false
+  /// The swaps of the journal that this lane follows. Set before the lane runs.
+  var scriptedSwaps: ScriptedSwaps?
   /// Nodes that are followed now.
   var followerCount = 0
   var feedbackHead = 0

@@ -32,6 +32,10 @@ public struct RunOptions: Sendable {
   public var onPhase: @Sendable (String) -> Void = { _ in }
   /// A journal to follow instead of the sources.
   public var script: String?
+  /// Makes the candidate of a swap that the followed journal tells of.
+  public var scriptedSwap: @Sendable (ChangeRecord) throws(GantryError) -> SwapRequest = { (record) throws(GantryError) in
+    throw GantryError("replay.swap", "the journal swaps \(record.node), and nobody makes its candidate")
+  }
   /// Told that a swap has let an instance of this code go: its generation may be unloaded when nobody
   /// else uses it. On the change's thread.
   public var onLetGo: @Sendable (PluginCode) -> Void = { _ in }
@@ -331,6 +335,11 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     for number in laneNames.indices { planner.add(Lane(try makeLaneParts(number, laneNames[number], isScripted: !scripts.isEmpty), layout.plans[number])) }
     layout.settle(planner.lanes, instances: instances, now: laneNow)
     for script in scripts { script.take(planner.lanes[script.lane].ingresses) }
+    if let script = options.script {
+      let swaps = try ScriptedSwaps(journal: script, run: self, make: options.scriptedSwap)
+      for lane in planner.lanes { lane.scriptedSwaps = swaps }
+      scriptedSwaps = swaps
+    }
   }
 
   /// What a lane has for the whole run; the journal and the hop log get a part for it.
@@ -383,6 +392,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     }
   }
   private var scripts: [JournalScript] = []
+  private var scriptedSwaps: ScriptedSwaps?
 
   // MARK: running
 
@@ -419,6 +429,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     }
     joinAll()
     endSwaps()
+    scriptedSwaps?.letGo()
     pumpLog()
   }
 

@@ -36,6 +36,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   private let head = Atomic<UInt64>(0)
   private let pushed = Atomic<UInt64>(0)
   private let handled = Atomic<UInt64>(0)
+  private let compared = Atomic<UInt64>(0)
   private let turn = Atomic<UInt32>(0)
   /// The lane wants the turn: the thread stops between two records.
   private let isWanted = Atomic<Bool>(false)
@@ -126,9 +127,16 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
       arenaCount: 0, now: now)
   }
 
-  /// Lets the thread see that there is work; at the end of a block.
-  @inline(__always)
-  func nudge() { bell.ring() }
+  /// Lets the thread see that there is work; at the end of a block. A replay runs as fast as it can, so
+  /// there the lane lends a hand when the thread does not keep up.
+  func nudge(_ lane: Lane) {
+    bell.ring()
+    guard canWait, backlogRows > SwapMachine.caughtUpRows / 2, isReady.load(ordering: .acquiring), takeTurn() else { return }
+    clinux_set_thread_tag(muted.tag)
+    handle(atMost: .max)
+    clinux_set_thread_tag(lane.tag)
+    giveTurn()
+  }
 
   private func append(
     kind: UInt32, index: UInt32, rows: UnsafePointer<UInt8>, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int,
@@ -201,7 +209,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
       isWanted.store(true, ordering: .releasing)
       return false
     }
-    guard backlogRows <= SwapMachine.caughtUpRows else {
+    guard canWait || backlogRows <= SwapMachine.caughtUpRows else {
       isWanted.store(false, ordering: .relaxed)
       giveTurn()
       bell.ring()
@@ -258,6 +266,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
 
   /// Rows pushed and not yet handled.
   var backlogRows: UInt64 { pushed.load(ordering: .relaxed) &- handled.load(ordering: .relaxed) }
+  /// Rows whose outputs were compared.
+  var comparedInputs: UInt64 { compared.load(ordering: .relaxed) }
   var isLoaded: Bool { isReady.load(ordering: .acquiring) }
   var comparisonResult: OutputComparison.Result { outcome.withLock { $0 } }
   func compare() { compares.store(true, ordering: .relaxed) }
@@ -326,6 +336,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
           input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride),
           arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs, chain: record.chain)
         rows &+= UInt64(record.count)
+        if record.isCompared != 0 { compared.store(compared.load(ordering: .relaxed) &+ UInt64(record.count), ordering: .relaxed) }
       } else if record.kind == Record.Kind.outputs {
         compare(port: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride))
       }

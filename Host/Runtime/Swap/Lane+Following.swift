@@ -50,7 +50,7 @@ extension Lane {
   /// Lets the followers' threads see what the block has brought.
   @inline(never)
   func nudgeFollowers() {
-    for slot in 0..<nodeCount { nodes[slot].follower?._withUnsafeGuaranteedRef { $0.nudge() } }
+    for slot in 0..<nodeCount { nodes[slot].follower?._withUnsafeGuaranteedRef { $0.nudge(self) } }
   }
 }
 
@@ -91,6 +91,8 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
   private let capacity: Int
   private(set) var used = 0
   private(set) var status: gantry_status = GANTRY_OK
+  /// For a replay: called on the lane with the saved state, before the candidate is fed.
+  var onSaved: ((UnsafeBufferPointer<UInt8>) -> Void)?
 
   /// The largest state that is saved on a lane.
   static let stateBytesMax = 64 << 10
@@ -118,6 +120,7 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
     if let state {
       status = save(state, node.pointee.instance)
       guard status == GANTRY_OK else { return true }
+      onSaved?(saved)
     }
     follower.muted.clone(from: node)
     follower.laneTag = lane.tag

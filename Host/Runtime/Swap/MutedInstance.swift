@@ -269,6 +269,9 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
 
   // MARK: on the lane
 
+  /// For a replay: which instance counts when this one begins.
+  func stand(beside instance: Instance) { counted = instance }
+
   /// Begins where the counted instance stands: its ids, random position, metrics and timers are cloned.
   func clone(from node: UnsafeMutablePointer<LaneNode>) {
     let old = node.pointee.context

@@ -24,6 +24,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private var candidate: Instance?
   private var artifacts: [ArtifactUse] = []
   private var isFollowed = false
+  private var warmth = Warmth.nothing
   private var commandPauseNs: UInt64 = 0
   private var flipLatencies = LatencySnapshot()
   private var handOver: HandOver?
@@ -135,20 +136,22 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     sight.isFlat = run.gate.isFlat
     if let follower {
       sight.backlogRows = follower.backlogRows
+      sight.comparedRows = follower.comparedInputs
       sight.isLoaded = follower.isLoaded
       sight.mutedFault = follower.muted.faultText
       sight.mutedErrors = follower.muted.errors
-      sight.mutedP99Us = SwapDriver.p99(follower.muted.latencies)
+      // The first calls are slow by nature: they are judged with many others.
+      sight.mutedP99Us = SwapDriver.p99(follower.muted.latencies, atLeast: UInt64(min(max(request.policy.shadow / 2, 100), 1000)))
     }
-    if machine.phase == .probation { sight.countedP99Us = SwapDriver.p99(countedLatencies.since(flipLatencies)) }
+    if machine.phase == .probation { sight.countedP99Us = SwapDriver.p99(countedLatencies.since(flipLatencies), atLeast: 100) }
     return sight
   }
 
   private var countedLatencies: LatencySnapshot { lane.trace.perNode[nodeNumber].snapshot }
 
-  /// Not before a hundred calls were measured.
-  private static func p99(_ latencies: LatencySnapshot) -> Double? {
-    latencies.count < 100 ? nil : Double(latencies.percentile(0.99)) / 1000
+  /// Nil until so many calls were measured.
+  private static func p99(_ latencies: LatencySnapshot, atLeast count: UInt64) -> Double? {
+    latencies.count < count ? nil : Double(latencies.percentile(0.99)) / 1000
   }
 
   // MARK: steps
@@ -178,7 +181,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     self.candidate = candidate
     self.artifacts = artifacts
     do throws(GantryError) {
-      _ = try warmth(candidate)
+      warmth = try SwapDriver.warmth(request, current: run.instances[node], candidate, hasTail: lane.nodes[slot].tail != nil)
       try candidate.start()
     } catch {
       letGo()
@@ -189,18 +192,19 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     follower = Follower(muted, like: lane.nodes + slot, name: request.node, clock: lane.clock)
   }
 
-  private enum Warmth { case state(old: UnsafePointer<gantry_state>, new: UnsafePointer<gantry_state>), tail, nothing }
+  enum Warmth { case state(old: UnsafePointer<gantry_state>, new: UnsafePointer<gantry_state>), tail, nothing }
 
   /// What the candidate begins with.
-  private func warmth(_ candidate: Instance) throws(GantryError) -> Warmth {
-    let current = run.instances[node]
+  static func warmth(
+    _ request: SwapRequest, current: Instance, _ candidate: Instance, hasTail: Bool
+  ) throws(GantryError) -> Warmth {
     if let old = current.capability("gantry.state/1", as: gantry_state.self),
       let new = candidate.capability("gantry.state/1", as: gantry_state.self)
     {
       if request.isCold { return .nothing }
       return .state(old: old, new: new)
     }
-    if lane.nodes[slot].tail != nil { return .tail }
+    if hasTail, !request.isCold { return .tail }
     if request.code.description.isStateless || request.isCold { return .nothing }
     throw GantryError(
       "swap.cold", "\(request.node) would start from nothing: \(request.code.description.id) cannot hand its state over, and the node keeps no tail",
@@ -211,7 +215,6 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
 
   private func follow() throws(GantryError) {
     guard let candidate, let follower else { throw SwapDriver.bug("nothing to follow") }
-    let warmth = try warmth(candidate)
     var saved: UnsafePointer<gantry_state>?
     var usesTail = false
     switch warmth {

@@ -41,6 +41,8 @@ struct SwapMachine: Sendable, Equatable {
     var runHasEnded = false
     /// Rows that the muted instance has still to handle.
     var backlogRows: UInt64 = 0
+    /// Rows for which the outputs of both were compared.
+    var comparedRows: UInt64 = 0
     /// The muted instance has taken its state.
     var isLoaded = false
     /// Why the muted instance cannot go on (it broke the contract, refused the state, fell behind).
@@ -95,7 +97,7 @@ struct SwapMachine: Sendable, Equatable {
     case .shadow:
       if let action = troubled(sight) { return action }
       if !isComparing { return .compare }
-      guard sight.events &- phaseEvents >= UInt64(policy.shadow) else { return .wait }
+      guard sight.comparedRows >= UInt64(policy.shadow) else { return .wait }
       return enter(.gate, sight)
     case .gate:
       if let action = troubled(sight) { return action }
@@ -142,7 +144,6 @@ struct SwapMachine: Sendable, Equatable {
     case .follow: isFollowing = true
     case .compare:
       isComparing = true
-      phaseEvents = sight.events
     case .beginCanary:
       isCanary = true
       phaseEvents = sight.events
@@ -214,7 +215,7 @@ struct SwapMachine: Sendable, Equatable {
     if errors >= UInt64(max(policy.revertIfErrors ?? 1, 1)) {
       return fail("the candidate failed on \(errors) events", isCanary ? .reverted : .failed)
     }
-    if phase == .shadow, let limit = policy.revertIfP99Us, let p99 = sight.mutedP99Us, p99 > limit {
+    if phase < .gate, let limit = policy.revertIfP99Us, let p99 = sight.mutedP99Us, p99 > limit {
       return fail("the candidate's p99 is \(microseconds(p99)) us, above \(microseconds(limit)) us", .failed)
     }
     return nil

@@ -1,0 +1,135 @@
+import CGantry
+import GantryBase
+import GantryGraph
+import GantryJournal
+import Synchronization
+
+/// The swaps of a journal, made again at the same events when it is followed: all candidates are
+/// configured and started before the first event, and the lane feeds them itself.
+///
+/// A replay's lane may allocate here: it is no lane that trades.
+final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes start; then each entry is one lane's
+  private final class Entry {
+    let lane: Int
+    let slot: Int
+    let candidate: Instance
+    let follower: Follower
+    let warmth: SwapDriver.Warmth
+    let isCold: Bool
+
+    init(lane: Int, slot: Int, candidate: Instance, follower: Follower, warmth: SwapDriver.Warmth, isCold: Bool) {
+      self.lane = lane
+      self.slot = slot
+      self.candidate = candidate
+      self.follower = follower
+      self.warmth = warmth
+      self.isCold = isCold
+    }
+  }
+
+  private var entries: [Int64: Entry] = [:]
+  private unowned let run: Run
+
+  /// - Parameter make: the candidate of a change, from what the journal keeps of it
+  init(
+    journal: String, run: Run, make: (ChangeRecord) throws(GantryError) -> SwapRequest
+  ) throws(GantryError) {
+    self.run = run
+    for number in try ScriptedSwaps.numbers(journal) {
+      let record = try ChangeRecord.read(journal, number)
+      let request = try make(record)
+      guard let node = run.graph.node(named: record.node), let (lane, slot) = run.place(of: run.numbers[node]) else {
+        throw GantryError("replay.no-fit", "\(journal) swaps the node \(record.node), which the graph does not have")
+      }
+      let (candidate, _) = try run.makeCandidate(node, request)
+      let warmth = try SwapDriver.warmth(request, current: run.instances[node], candidate, hasTail: lane.nodes[slot].tail != nil)
+      try candidate.start()
+      let muted = MutedInstance(
+        instance: candidate, beside: run.instances[node], like: lane.nodes + slot, tag: run.nextTag(), clock: run.clock)
+      let follower = Follower(muted, like: lane.nodes + slot, name: record.node, clock: lane.clock)
+      if let share = record.canary {
+        follower.setShare(Set(Run.canaryInstruments(run.graph, share: share)), of: run.graph.instruments.count)
+      }
+      entries[number] = Entry(
+        lane: lane.index, slot: slot, candidate: candidate, follower: follower, warmth: warmth, isCold: request.isCold)
+    }
+  }
+
+  /// Numbers of the swaps that began, in the order of the journal.
+  private static func numbers(_ path: String) throws(GantryError) -> [Int64] {
+    let reader = try JournalReader(directory: path)
+    var numbers: [Int64] = []
+    while let record = try reader.next() {
+      guard record.kind == RecordKind.decision.rawValue, record.payload.count == MemoryLayout<DecisionRecord>.size else { continue }
+      let decision = record.payload.loadUnaligned(as: DecisionRecord.self)
+      if decision.what == Decision.swapBegan.rawValue { numbers.append(decision.value) }
+    }
+    return numbers.sorted()
+  }
+
+  /// What the lane did here when the journal was written. On the lane, between two blocks.
+  func perform(_ record: DecisionRecord, on lane: Lane) {
+    guard let what = Decision(rawValue: record.what), let entry = entries[record.value] else {
+      // A node that acts on the outside was handed over: it does not run in a replay.
+      if let what = Decision(rawValue: record.what) {
+        lane.recorder.decision(what, node: Int32(bitPattern: record.node), value: record.value, detail: record.detail)
+      }
+      return
+    }
+    switch what {
+    case .swapBegan: begin(entry, record.value, lane)
+    case .canaryBegan: _ = CanaryCommand(slot: entry.slot, follower: entry.follower, change: record.value).perform(lane)
+    case .flipped, .flippedBack:
+      let command = ExchangeCommand(
+        slot: entry.slot, follower: entry.follower, change: record.value, reason: what == .flipped ? .flip : .revert)
+      _ = command.perform(lane)
+      if let failure = command.failure {
+        lane.end(GantryError("replay.swap-failed", "the instance that was to count \(failure)", exit: .failed))
+      } else if let index = run.shape.withLock({ $0.index(of: Int(record.node)) }) {
+        run.replaceInstance(index, by: entry.follower.muted.counted)
+      }
+    case .swapEnded: _ = UnfollowCommand(slot: entry.slot, follower: entry.follower, change: record.value).perform(lane)
+    default: break
+    }
+  }
+
+  private func begin(_ entry: Entry, _ number: Int64, _ lane: Lane) {
+    guard let index = run.shape.withLock({ $0.index(of: Int(lane.nodes[entry.slot].index)) }) else { return }
+    entry.follower.muted.stand(beside: run.instances[index])
+    entry.follower.startInline()
+    var saved: UnsafePointer<gantry_state>?
+    var usesTail = false
+    switch entry.warmth {
+    case .state: saved = entry.follower.muted.counted.capability("gantry.state/1", as: gantry_state.self)
+    case .tail: usesTail = true
+    case .nothing: break
+    }
+    let command = FollowCommand(
+      slot: entry.slot, follower: entry.follower, state: saved, usesTail: usesTail, change: number)
+    // The candidate takes its state before it is fed.
+    command.onSaved = { bytes in
+      guard case .state(_, let new) = entry.warmth, let saved else { return }
+      do throws(GantryError) {
+        try entry.candidate.load(new, from: saved.pointee, bytes, converters: [])
+      } catch {
+        lane.end(error)
+      }
+    }
+    _ = command.perform(lane)
+    if command.status != GANTRY_OK {
+      lane.end(GantryError("replay.swap-failed", "\(entry.candidate.name) did not save its state (\(statusName(command.status)))", exit: .failed))
+    }
+  }
+
+  /// After the lanes have ended: instances that do not count are gone.
+  func letGo() {
+    let counted = run.instances
+    for entry in entries.values {
+      for instance in [entry.follower.muted.instance, entry.follower.muted.counted, entry.candidate]
+      where !counted.contains(where: { $0 === instance }) {
+        _ = instance.stop()
+        instance.destroy()
+      }
+    }
+  }
+}
