@@ -135,6 +135,16 @@ extension Run {
 
   func didLetGo(_ code: PluginCode) { options.onLetGo(code) }
 
+  /// A node is now as another checked graph has it: what an apply compares with, and what `status` shows.
+  func take(node index: Int, from other: Graph) {
+    shape.withLock { shape in
+      shape.graph.nodes[index].plugin = other.nodes[index].plugin
+      shape.graph.nodes[index].requirement = other.nodes[index].requirement
+      shape.graph.nodes[index].parameters = other.nodes[index].parameters
+      shape.graph.nodes[index].parameterPlaces = other.nodes[index].parameterPlaces
+    }
+  }
+
   /// The instruments of a canary: those whose hash falls into the share. The same for every run.
   static func canaryInstruments(_ graph: Graph, share: Double) -> [Int] {
     graph.instruments.indices.compactMap { index in

@@ -19,6 +19,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private let lane: Lane
   private let slot: Int
   private let old: PluginCode
+  private let oldGraph: Graph
   private var machine: SwapMachine
   private var follower: Follower?
   private var candidate: Instance?
@@ -53,6 +54,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     self.slot = slot
     self.progress = progress
     old = run.instances[node].code
+    oldGraph = run.graph
     let canBeMuted = old.description.effects == .none && request.code.description.effects == .none
     machine = SwapMachine(policy: request.policy, canBeMuted: canBeMuted, rehearses: request.rehearsal != nil)
     shared = Mutex(
@@ -271,6 +273,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     if let failure = command.failure { throw GantryError("swap.unfit", "the instance that was to count \(failure)") }
     flipLatencies = before
     run.replaceInstance(node, by: follower.muted.counted)
+    run.take(node: node, from: reason == .flip ? request.graph : oldGraph)
     shared.withLock {
       $0.report.hasFlipped = reason == .flip
       $0.report.atEvent = command.atEvent
@@ -283,6 +286,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     let instance = try handOver.perform(reverse: reverse)
     note(pauses: handOver.lastCommand)
     run.replaceInstance(node, by: instance)
+    run.take(node: node, from: reverse ? oldGraph : request.graph)
     shared.withLock {
       $0.report.hasFlipped = !reverse
       $0.report.atEvent = handOver.atEvent
