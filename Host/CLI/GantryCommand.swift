@@ -28,7 +28,7 @@ public struct GantryCommand: ParsableCommand {
       RunCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
       ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
       StatusCommand.self, PauseCommand.self, ResumeCommand.self, HaltCommand.self, UnhaltCommand.self, LogLevelCommand.self,
-      DrainCommand.self, StopCommand.self, TapCommand.self, TopCommand.self, HistoryCommand.self,
+      DrainCommand.self, StopCommand.self, TapCommand.self, TopCommand.self, HistoryCommand.self, DiffCommand.self,
     ])
 
   public init() {}

@@ -76,6 +76,9 @@ public struct GraphNode: Sendable, Equatable {
   public var swap: SwapPolicy
   /// Overrides `Graph.trace` for this node's hops.
   public var trace: TraceShare?
+  /// Made by `gantry diff` and not by any file: this node stands beside another one, is given what that
+  /// one is given, and nothing takes from it.
+  public var shadows: Int?
 
   public init(name: String, plugin: PluginDescription) {
     self.name = name

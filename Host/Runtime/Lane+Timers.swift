@@ -28,7 +28,7 @@ extension Lane {
 
   /// Fires the timer that the journal says fired here.
   func fireRecorded(_ record: TimerRecord) {
-    for slot in 0..<nodeCount where nodes[slot].index == Int32(record.node) {
+    for slot in 0..<nodeCount where nodes[slot].index == Int32(record.node) || nodes[slot].shadows == Int32(record.node) {
       _ = timers.pointee.cancel(slot: Int32(slot), tag: record.tag)
       fire(
         TimerHeap.Entry(dueNs: record.dueNs, order: 0, tag: record.tag, slot: Int32(slot)), atNs: record.firedNs)

@@ -21,6 +21,8 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
 
   struct Options {
     var journalsAll: Bool
+    /// Nodes of which every output is journaled.
+    var journals: Set<String> = []
     var captures: [(node: String, port: String)]
   }
 
@@ -38,6 +40,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
   private var ports: [UnsafeMutablePointer<PortBuffer>] = []
   /// By place in the graph: a node's ports, as its own lane sees them.
   private var portsOf: [Int: UnsafeMutablePointer<PortBuffer>] = [:]
+  private var inputsOf: [Int: UnsafeMutablePointer<LaneInput>] = [:]
 
   /// - Parameters:
   ///   - numbers: of the nodes, by place in the graph
@@ -114,7 +117,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
             plugin: isMuted(index, sources) ? nil : instances[index].code.raw, breaker: Breaker(),
             statistics: statistics[numbers[index]], index: Int32(numbers[index]), generation: instances[index].code.generation,
             isSingle: single[index], onErrorHalts: graph.nodes[index].onError == .halt,
-            fallback: fallback(of: index, members, single)))
+            fallback: fallback(of: index, members, single), shadows: graph.nodes[index].shadows.map { Int32(numbers[$0]) } ?? -1))
       }
       for (slot, index) in members.enumerated() { giveTail(nodes + slot, instances[index], graph.nodes[index].swap) }
       let blockSlots = table(members.indices.filter { !single[members[$0]] }.map { Int32($0) })
@@ -239,11 +242,11 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       let stride = instance.schemas[port].stride
       let capacity = isSource ? 0 : isSingle ? 32 + keptRows : blockRows
       let readers = graph.nodes.enumerated().flatMap { consumer in
-        consumer.element.inputs.filter { $0.fromNode == index && $0.fromPort == port }
+        consumer.element.inputs.filter { $0.fromNode == (node.shadows ?? index) && $0.fromPort == port }
       }
       var uses: PortUses = []
-      if readers.contains(where: \.isFeedback) { uses.insert(.feedback) }
-      if options.journalsAll || node.plugin.kind == .broker, !isSource { uses.insert(.journaled) }
+      if node.shadows == nil, readers.contains(where: \.isFeedback) { uses.insert(.feedback) }
+      if options.journalsAll || options.journals.contains(node.name) || node.plugin.kind == .broker, !isSource { uses.insert(.journaled) }
       if options.captures.contains(where: { $0.node == node.name && $0.port == description.name }) { uses.insert(.captured) }
       if node.plugin.kind == .broker, description.type == .account { uses.insert(.account) }
       if node.plugin.kind == .broker, description.type == .execution { uses.insert(.execution) }
@@ -309,7 +312,14 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       let number = edgeNumbers[edge.toPort, default: 0]
       edgeNumbers[edge.toPort] = number + 1
       let isLocal = laneOf[edge.fromNode] == lane
-      let source = isLocal ? portsOf[edge.fromNode]! + edge.fromPort : queueIngress(edge, to: index, bell: bell, &ingresses)
+      let source: UnsafeMutablePointer<PortBuffer>
+      if isLocal {
+        source = portsOf[edge.fromNode]! + edge.fromPort
+      } else if let beside = node.shadows, let shared = inputsOf[beside] {
+        source = shared[position].source
+      } else {
+        source = queueIngress(edge, to: index, bell: bell, &ingresses)
+      }
       let from = graph.nodes[edge.fromNode].plugin
       (inputs + position).initialize(
         to: LaneInput(
@@ -319,6 +329,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
           hasArena: PortSchema.hasArena(from.outputs[edge.fromPort].type),
           batch: makeBatch(source, port: edge.toPort, edge: number), delivered: 0))
     }
+    inputsOf[index] = inputs
     return inputs
   }
 

@@ -134,6 +134,8 @@ struct LaneNode {
   var onErrorHalts: Bool
   /// Lane-local index of the node whose outputs stand in while this one is quarantined; -1 = none.
   var fallback: Int32
+  /// Number of the node that this one stands beside; -1 = none.
+  var shadows: Int32 = -1
   /// Feeds a muted instance; see `NodeWatch.followed`.
   var follower: Unmanaged<Follower>?
   /// The node's last rows, for warming a candidate.

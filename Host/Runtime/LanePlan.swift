@@ -79,12 +79,15 @@ public enum BlockPlan {
     var names = graph.lanes
     var of = graph.nodes.map(\.lane)
     for (index, node) in graph.nodes.enumerated() {
-      guard !node.inputs.isEmpty, node.inputs.allSatisfy({ $0.queue != nil }) else { continue }
+      guard node.shadows == nil, !node.inputs.isEmpty, node.inputs.allSatisfy({ $0.queue != nil }) else { continue }
       let sameLane = node.inputs.contains { of[$0.fromNode] == of[index] }
       if sameLane {
         of[index] = names.count
         names.append(node.name)
       }
+    }
+    for (index, node) in graph.nodes.enumerated() {
+      if let beside = node.shadows { of[index] = of[beside] }
     }
     // With the replay clock lanes that feed each other would wait for each other's next event: they
     // are one.

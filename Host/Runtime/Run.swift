@@ -13,6 +13,8 @@ public struct RunOptions: Sendable {
   public var writesJournal = true
   /// Journal every port, not only what leaves.
   public var journalsAll = false
+  /// Nodes of which every output is journaled.
+  public var journals: Set<String> = []
   /// Hop timing for one chain in `traceEvery` (a power of two); 1 = all, 0 = none.
   public var traceEvery = 16
   /// Events a block, 1 ... 256. The outputs do not depend on it.
@@ -167,7 +169,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
 
   /// Numbers of the nodes that the order gate closes for.
   static func riskNodes(_ graph: Graph, _ numbers: [Int]) -> [Int32] {
-    graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .risk }.map { Int32(numbers[$0]) }
+    graph.nodes.indices.filter { graph.nodes[$0].plugin.kind == .risk && graph.nodes[$0].shadows == nil }.map { Int32(numbers[$0]) }
   }
 
   // MARK: what runs now; any thread
@@ -235,13 +237,13 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     let metrics = UnsafeMutablePointer<Double>.allocate(capacity: metricsPerNode)
     metrics.initialize(repeating: 0, count: metricsPerNode)
     var context = NodeContext(
-      now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, node.name)),
+      now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, node.shadows.map { graph.nodes[$0].name } ?? node.name)),
       timers: timers, failText: text, metrics: metrics, node: Int32(number), slot: 0,
       heldNote: .allocate(capacity: noteKeyCapacity + noteTextCapacity), services: .passUnretained(services))
     // A reader's thread has a tag of its own; both are never 0, which is nobody's.
     context.laneTag = node.plugin.kind == .source ? UInt64(10_000 + number) : UInt64(lane + 1)
     context.clock = graph.clock == .live ? .live : .replay
-    context.nextID = lastIDs[number] ?? UInt64(number + 1) * 1_000_000_000_000
+    context.nextID = lastIDs[number] ?? UInt64((node.shadows ?? number) + 1) * 1_000_000_000_000
     context.mayUseTimers = node.plugin.usesTimers
     context.mayReadSecrets = node.grants.contains(.secrets)
     let pointer = UnsafeMutablePointer<NodeContext>.allocate(capacity: 1)
@@ -331,7 +333,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     let layout = planner.layout
     layout.plan(
       instances: instances, bells: bells, statistics: planner.statistics.pointers, sources: sources,
-      options: LaneLayout.Options(journalsAll: options.journalsAll, captures: options.captures))
+      options: LaneLayout.Options(journalsAll: options.journalsAll, journals: options.journals, captures: options.captures))
     for number in laneNames.indices { planner.add(Lane(try makeLaneParts(number, laneNames[number], isScripted: !scripts.isEmpty), layout.plans[number])) }
     layout.settle(planner.lanes, instances: instances, now: laneNow)
     for script in scripts { script.take(planner.lanes[script.lane].ingresses) }

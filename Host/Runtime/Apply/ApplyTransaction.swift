@@ -75,7 +75,8 @@ final class ApplyTransaction {
     run.planner.reserve(nodes: run.roster.count)
     layout.plan(
       instances: instances.map { $0! }, bells: run.bells, statistics: run.planner.statistics.pointers, sources: sources,
-      options: LaneLayout.Options(journalsAll: run.options.journalsAll, captures: run.options.captures))
+      options: LaneLayout.Options(
+        journalsAll: run.options.journalsAll, journals: run.options.journals, captures: run.options.captures))
     for number in run.planner.lanes.count..<max(laneNames.count, run.planner.lanes.count) where run.spareLanes[number] == nil {
       run.spareLanes[number] = try run.makeLaneParts(number, laneNames[number], isScripted: false)
     }
