@@ -51,7 +51,7 @@ let package = Package(
     // Tests and benchmarks.
     .executableTarget(
       name: "gantry-bench",
-      dependencies: ["CLinux", "GantryBase", "GantryGraph", "GantryJournal", "GantryLoader", "GantryRuntime"],
+      dependencies: ["CLinux", "GantryBase", "GantryCells", "GantryGraph", "GantryJournal", "GantryLoader", "GantryRuntime", "GantryTrace"],
       path: "Tests/Benchmarks/gantry-bench", swiftSettings: Settings.strict),
     .target(name: "BrokenPlugins", path: "Tests/Support/BrokenPlugins", swiftSettings: Settings.strict),
     .executableTarget(

@@ -17,7 +17,11 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
   private(set) var perNode: UnsafeMutablePointer<LatencyHistogram>
   let perChain: UnsafeMutablePointer<LatencyHistogram>
   private let hops: HopLog?
-  private let nsPerTick: Double
+  /// The log's two rings, which live as long as it does.
+  private let sampledRing: HopRing?
+  private let keptRing: HopRing?
+  /// Nanoseconds a tick, times 2^32.
+  private let scale: UInt64
   private let startTicks: UInt64
   private let startNs: Int64
 
@@ -39,7 +43,9 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
     perChain = .allocate(capacity: 1)
     perChain.initialize(to: LatencyHistogram())
     self.hops = hops
-    nsPerTick = clock.nsPerTick
+    sampledRing = hops?.hops
+    keptRing = hops?.orders
+    scale = UInt64(clock.nsPerTick * 4_294_967_296)
     startTicks = clock.start
     startNs = clock.startMonotonicNs
     count = nodes
@@ -72,7 +78,10 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
   func samples(_ chain: UInt64) -> Bool { chain & mask == 0 }
 
   @inline(__always)
-  private func ns(_ ticks: UInt64) -> UInt64 { UInt64(Double(ticks) * nsPerTick) }
+  private func ns(_ ticks: UInt64) -> UInt64 {
+    let (high, low) = ticks.multipliedFullWidth(by: scale)
+    return high &<< 32 | low &>> 32
+  }
 
   func nanoseconds(_ ticks: UInt64) -> UInt64 { ns(ticks) }
 
@@ -146,8 +155,8 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
 
   /// A node failed on an event in a call that was not timed on its own.
   func erred(_ header: UnsafePointer<gantry_header>, node: Int32, generation: UInt32) {
-    guard let hops else { return }
-    hops.orders.append(
+    guard let keptRing else { return }
+    keptRing.append(
       HopRecord(
         chain: header.pointee.chain, startNs: startNs + Int64(ns(lastTicks &- startTicks)), durationNs: 0,
         node: UInt16(truncatingIfNeeded: node), origin: header.pointee.origin, hop: header.pointee.hop &+ 1, kind: .batch,
@@ -175,7 +184,7 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
 
   /// The ring that the running chain's records go to: chains that ordered or erred have their own.
   @inline(__always)
-  private var ring: HopRing? { isKept ? hops?.orders : hops?.hops }
+  private var ring: HopRing? { isKept ? keptRing : sampledRing }
 
   private func record(
     _ header: UnsafePointer<gantry_header>, node: Int32, kind: HopKind, start: UInt64, ticks: UInt64, inputs: UInt32,
@@ -217,7 +226,7 @@ final class LaneTrace: @unchecked Sendable {  // belongs to the lane's thread wh
   }
 
   func alias(chain: UInt64, orderID: UInt64, outside: UnsafeRawBufferPointer) {
-    hops?.orders.appendAlias(chain: chain, orderID: orderID, outside: outside)
+    keptRing?.appendAlias(chain: chain, orderID: orderID, outside: outside)
   }
 }
 

@@ -11,9 +11,16 @@ struct Pass: Plugin {
     static var flags: Descriptor.Flags { .stateless }
   #endif
 
+  // And in two versions, which are other bytes, to be swapped for each other.
+  #if SECOND
+    static var version: StaticString { "0.2.0" }
+  #else
+    static var version: StaticString { "0.1.0" }
+  #endif
+
   static var descriptor: Descriptor {
     Descriptor(
-      id: id, version: "0.1.0", kind: .transform, summary: "hands every tick on", flags: flags,
+      id: id, version: version, kind: .transform, summary: "hands every tick on", flags: flags,
       inputs: [Port("ticks", .tick, help: "what is handed on")], outputs: [Port("ticks", .tick, help: "the same")])
   }
 

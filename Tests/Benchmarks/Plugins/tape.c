@@ -22,6 +22,8 @@ typedef struct tape {
   char *path;
   uint32_t instrument;
   uint64_t limit;
+  uint64_t rounds_left;
+  int64_t shift_ns;
   void *memory;
   uint64_t bytes;
   const quote *rows;
@@ -50,6 +52,7 @@ static gantry_status configure(gantry_instance *instance, const gantry_config *c
   self->path = strndup(values[0].text.data, values[0].text.length);
   self->instrument = (uint32_t)values[1].integer;
   self->limit = (uint64_t)values[2].integer;
+  self->rounds_left = (uint64_t)values[3].integer;
   return GANTRY_OK;
 }
 
@@ -85,7 +88,7 @@ static gantry_status pull(gantry_instance *instance, uint32_t max, gantry_output
     const quote *row = self->rows + self->next + index;
     gantry_tick *tick = gantry_reserve(outputs, 0, 0);
     if (!tick) return GANTRY_FULL;
-    tick->header.event_ns = row->ns;
+    tick->header.event_ns = row->ns + self->shift_ns;
     tick->header.instrument = self->instrument;
     tick->bid = row->bid;
     tick->ask = row->ask;
@@ -94,7 +97,12 @@ static gantry_status pull(gantry_instance *instance, uint32_t max, gantry_output
     gantry_commit(outputs, 0);
   }
   self->next += count;
-  return self->next == self->count ? GANTRY_END : GANTRY_OK;
+  if (self->next < self->count) return GANTRY_OK;
+  if (--self->rounds_left == 0) return GANTRY_END;
+  // Once more from the start, a second later.
+  self->shift_ns += self->rows[self->count - 1].ns - self->rows[0].ns + 1000000000;
+  self->next = 0;
+  return GANTRY_OK;
 }
 
 /// The tape is not changed while it is run: its rows need not be journaled.
@@ -120,6 +128,8 @@ static const gantry_param params[] = {
      .name = GANTRY_LITERAL("instrument"), .help = GANTRY_LITERAL("whose quotes they are")},
     {.size = sizeof(gantry_param), .type = GANTRY_PARAM_INTEGER, .flags = GANTRY_PARAM_HAS_MIN,
      .name = GANTRY_LITERAL("events"), .default_text = GANTRY_LITERAL("0"), .help = GANTRY_LITERAL("how many of them; 0 = all")},
+    {.size = sizeof(gantry_param), .type = GANTRY_PARAM_INTEGER, .flags = GANTRY_PARAM_HAS_MIN, .minimum = 1,
+     .name = GANTRY_LITERAL("repeat"), .default_text = GANTRY_LITERAL("1"), .help = GANTRY_LITERAL("how often they are handed out")},
 };
 
 static const gantry_plugin plugin = {
@@ -130,7 +140,7 @@ static const gantry_plugin plugin = {
     .summary = GANTRY_LITERAL("hands out quotes that lie in memory"),
     .determinism = GANTRY_DETERMINISM_EXACT,
     .output_count = 1,
-    .param_count = 3,
+    .param_count = 4,
     .outputs = outputs,
     .params = params,
     .create = create,

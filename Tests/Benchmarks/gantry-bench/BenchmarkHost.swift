@@ -13,8 +13,11 @@ final class BenchmarkHost {
 
   init(_ settings: Settings) { self.settings = settings }
 
-  /// Runs a graph to its end.
-  func run(_ text: String, traceEvery: Int = 16, journal: Bool = false) throws -> RunSummary {
+  /// Runs a graph to its end. `code` says what a node runs that is not to run what its plugin's file offers.
+  func run(
+    _ text: String, traceEvery: Int = 16, journal: Bool = false,
+    code other: @escaping (Graph, Int) throws(GantryError) -> PluginCode? = { _, _ throws(GantryError) in nil }
+  ) throws -> RunSummary {
     runs += 1
     let folder = "\(settings.bench)/runs/\(getpid())-\(runs)"
     defer { removeFolder(folder) }
@@ -22,7 +25,7 @@ final class BenchmarkHost {
     options.folder = traceEvery > 0 || journal ? folder : nil
     options.writesJournal = journal
     options.traceEvery = traceEvery
-    return try finished(try prepare(text, options))
+    return try finished(try prepare(text, options, other))
   }
 
   /// All events of one port.
@@ -41,7 +44,8 @@ final class BenchmarkHost {
     return try run.finish()
   }
 
-  private func prepare(_ text: String, _ options: RunOptions) throws -> Run {
+  /// Checks a graph; its plugins are loaded.
+  func graph(_ text: String) throws -> Graph {
     let catalog = { [self] (id: String, _: String?) -> CatalogAnswer in
       do throws(GantryError) {
         return .found(try plugin(id).plugin.description)
@@ -52,17 +56,33 @@ final class BenchmarkHost {
     let (built, diagnostics) = GraphBuilder.build(
       file: "bench.yaml", text: text, catalog: catalog, options: GraphOptions(baseDirectory: settings.root))
     guard let graph = built else { throw BenchmarkError(diagnostics.map { $0.rendered() }.joined(separator: "\n")) }
+    return graph
+  }
+
+  private func prepare(
+    _ text: String, _ options: RunOptions,
+    _ other: @escaping (Graph, Int) throws(GantryError) -> PluginCode? = { _, _ throws(GantryError) in nil }
+  ) throws -> Run {
+    let graph = try graph(text)
     return try Run(graph: graph, options: options) { index throws(GantryError) in
-      let (plugin, generation) = try plugin(graph.nodes[index].plugin.id)
-      return PluginCode(
-        raw: plugin.raw, description: plugin.description, sha256: generation.sha256, generation: UInt32(generation.number))
+      if let code = try other(graph, index) { return code }
+      return try code(graph.nodes[index].plugin.id)
     }
+  }
+
+  /// What a node runs: loaded once, and kept.
+  func code(_ id: String) throws(GantryError) -> PluginCode {
+    let (plugin, generation) = try plugin(id)
+    return PluginCode(
+      raw: plugin.raw, description: plugin.description, sha256: generation.sha256, generation: UInt32(generation.number))
   }
 
   private func plugin(_ id: String) throws(GantryError) -> (plugin: LoadedPlugin, generation: Generation) {
     if let known = loaded[id] { return known }
     let folder = id.hasPrefix("bench-") ? settings.bench : settings.build
-    let generation = try loader.load(path: "\(folder)/lib\(id).so")
+    // The ones that are swapped are there in two versions.
+    let isVersioned = id == "bench-state" || id == "bench-tail"
+    let generation = try loader.load(path: "\(folder)/lib\(id)\(isVersioned ? "-1" : "").so")
     guard let plugin = generation[id] else { throw GantryError("bench.no-plugin", "lib\(id).so does not offer \(id)") }
     loaded[id] = (plugin, generation)
     return (plugin, generation)

@@ -33,6 +33,11 @@ enum Graphs {
     return "  ticks: { plugin: replay, params: { path: \(path), format: lean, instrument: EURUSD, repeat: 1000, limit: \(settings.events)\(more) } }\n"
   }
 
+  /// The tape's quotes, handed out `rounds` times; nodes are to follow.
+  static func quotes(tape: String, rounds: Int) -> String {
+    "graph: bench-swaps\n" + head + "  ticks: { plugin: bench-tape, params: { path: \(tape), instrument: EURUSD, repeat: \(rounds) } }\n"
+  }
+
   /// `count` pass-through nodes in a row.
   static func hops(_ plugin: String, count: Int, tape: String) -> String {
     var text = "graph: bench-hops\n" + head + "  ticks: { plugin: bench-tape, params: { path: \(tape), instrument: EURUSD } }\n"

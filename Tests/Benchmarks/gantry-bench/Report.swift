@@ -80,6 +80,18 @@ enum Machine {
     return "\(cpu), \(sysconf(Int32(_SC_NPROCESSORS_ONLN))) CPUs, \(pages >> 30) GB, Linux \(release)."
   }
 
+  /// Mappings of this process's address space.
+  static var mappings: Int {
+    guard let file = fopen("/proc/self/maps", "r") else { return 0 }
+    defer { fclose(file) }
+    var count = 0
+    while true {
+      let byte = getc(file)
+      if byte == EOF { return count }
+      if byte == 10 { count += 1 }
+    }
+  }
+
   static func line(of path: String, starting prefix: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }

@@ -9,13 +9,15 @@ struct Settings {
   var data = "../shared/data"
   var rounds = 11
   var events = 1_000_000
+  /// Swaps for each size of state.
+  var swaps = 10_000
   /// Where the report goes; nil prints it only.
   var output: String?
   /// Parts to run; empty = all.
   var parts: [String] = []
 
   static let usage = """
-    usage: gantry-bench [--rounds N] [--events N] [--data FOLDER] [--output FILE] [hops|chain|journal|process ...]
+    usage: gantry-bench [--rounds N] [--events N] [--swaps N] [--data FOLDER] [--output FILE] [hops|chain|journal|process|swaps|cells ...]
     """
 
   init(arguments: [String]) throws(BenchmarkError) {
@@ -32,11 +34,12 @@ struct Settings {
       switch word {
       case "--rounds": rounds = try number(word)
       case "--events": events = try number(word)
+      case "--swaps": swaps = try number(word)
       case "--data": data = try value(word)
       case "--build": build = try value(word)
       case "--bench": bench = try value(word)
       case "--output": output = try value(word)
-      case "hops", "chain", "journal", "process": parts.append(word)
+      case "hops", "chain", "journal", "process", "swaps", "cells": parts.append(word)
       default: throw BenchmarkError("unknown word \(word)\n\(Self.usage)")
       }
     }

@@ -17,6 +17,11 @@ struct Series {
   var low: Double { percentile(0.1) }
   var high: Double { percentile(0.9) }
 
+  var mean: Double { values.reduce(0, +) / Double(max(values.count, 1)) }
+
+  /// The value that a share of the values does not exceed.
+  func share(_ share: Double) -> Double { percentile(share) }
+
   private func percentile(_ share: Double) -> Double {
     guard !values.isEmpty else { return .nan }
     let sorted = values.sorted()
