@@ -18,7 +18,7 @@ export GANTRY_DATA ?= $(abspath ../shared/data)
 BUILD := swift build --explicit-target-dependency-import-check error $(SWIFT_FLAGS)
 SCRIPTS := Tests/Repo/Scripts
 
-.PHONY: help packages run build test check bench fuzz schema abi-lock format clean
+.PHONY: help packages run build test check bench fuzz schema man abi-lock format clean
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,13 +46,20 @@ check: packages ## format, warnings, imports, headers, abi.lock, exports, graphs
 bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
 	@Tests/Benchmarks/run.sh
 
-fuzz: packages ## fuzzes the manifest, journal and CSV readers for FUZZ_SECONDS each
+fuzz: packages ## fuzzes the manifest, journal, CSV and control readers for FUZZ_SECONDS each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
 
 schema: packages ## writes the editors' JSON Schema from the plugins' parameters
 	@$(BUILD) -c release
 	@mkdir -p manifests/schema
 	@.build/release/gantry schema > manifests/schema/graph.schema.json
+
+man: packages ## writes the manual page and the shells' completions to .build/share
+	@$(BUILD) -c release --product gantry
+	@mkdir -p .build/share/man/man1 .build/share/completions
+	@.build/release/gantry man > .build/share/man/man1/gantry.1
+	@for shell in bash zsh fish; do .build/release/gantry completions $$shell > .build/share/completions/gantry.$$shell; done
+	@echo "==> .build/share/man/man1/gantry.1 and .build/share/completions"
 
 abi-lock: ## rewrites abi.lock from the headers, after a change that is meant
 	@$(SCRIPTS)/abi-lock.sh --write

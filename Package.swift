@@ -58,7 +58,7 @@ let package = Package(
       name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
       swiftSettings: Settings.strict),
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
-    hostTests("Admin", ["Runtime"], with: ["CLinux", "gantry", "PluginHarness"]),
+    hostTests("Admin", ["Graph", "Runtime"], with: ["CLinux", "gantry", "PluginHarness"]),
     hostTests("Base"),
     hostTests("Cells", ["Graph", "Loader", "Runtime"], with: ["gantry", "BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
     hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain"]),

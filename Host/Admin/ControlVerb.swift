@@ -20,14 +20,14 @@ public enum ControlVerb: String, Sendable, CaseIterable {
     case .tap: [.required("port"), .optional("where", .texts), .optional("sample", .number), .optional("count", .number)]
     case .swap:
       [
-        .required("node"), .optional("with"), .optional("artifact"), .optional("parameter"), .optional("set", .texts), .optional("folder"),
+        .required("node"), .optional("with"), .optional("artifact"), .optional("parameter"), .optional("set", .texts),
         .optional("warm", .number), .optional("shadow", .number), .optional("probation", .number), .optional("canary"),
-        .optional("when"), .optional("rehearse", .flag), .optional("wait", .flag),
+        .optional("when"), .optional("cold", .flag), .optional("rehearse", .flag), .optional("wait", .flag),
       ]
-    case .revert: [.optional("node"), .optional("change")]
+    case .revert: [.optional("node"), .optional("change"), .optional("cold", .texts)]
     case .commit: [.required("node")]
     case .plan, .apply:
-      [.required("file"), .required("text"), .optional("folder"), .optional("profile"), .optional("set", .texts), .optional("rehearse", .flag)]
+      [.required("file"), .required("text"), .required("folder"), .optional("profile"), .optional("set", .texts), .optional("cold", .texts)]
     case .history: [.optional("limit", .number), .optional("verify", .flag)]
     case .pause, .resume: [.required("node")]
     case .loglevel: [.required("level"), .optional("node")]

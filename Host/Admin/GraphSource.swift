@@ -44,15 +44,53 @@ public struct PreparedGraph: Sendable {
   public var warnings: [Diagnostic]
   /// One load of each generation, to be given back when nothing uses it any more.
   public var generations: [Generation]
+  /// Makes what a journal keeps of it.
+  public var head: @Sendable ([ArtifactUse]) -> JournalHead
 
-  public init(source: GraphSource, graph: Graph, code: [PluginCode], warnings: [Diagnostic], generations: [Generation]) {
+  public init(
+    source: GraphSource, graph: Graph, code: [PluginCode], warnings: [Diagnostic], generations: [Generation],
+    head: @escaping @Sendable ([ArtifactUse]) -> JournalHead = { _ in JournalHead(json: [], objects: []) }
+  ) {
     self.source = source
     self.graph = graph
     self.code = code
     self.warnings = warnings
     self.generations = generations
+    self.head = head
+  }
+
+  /// SHA-256 of every artifact's bytes, by path, as they are now.
+  func artifactHashes() -> [String: String] {
+    var hashes: [String: String] = [:]
+    for node in graph.nodes {
+      for case .artifact(let path) in node.parameters where hashes[path] == nil {
+        hashes[path] = (try? readFile(path, limit: GraphVersions.objectBytesMax)).map(FileBytes.sha256) ?? ""
+      }
+    }
+    return hashes
+  }
+
+  /// Gives back the load of each generation that `keeps` does not name.
+  func letGo(keeping keeps: Set<UInt32> = []) {
+    for generation in generations where !keeps.contains(UInt32(generation.number)) { generation.unload() }
   }
 }
 
-/// Makes a graph from its source: finds and loads its plugins, checks it.
-public typealias GraphPreparer = @Sendable (GraphSource) throws(GantryError) -> PreparedGraph
+/// What only the command line knows how to do.
+public struct LiveTools: Sendable {
+  /// Makes a graph from its source: finds and loads its plugins, checks it.
+  public var prepare: @Sendable (GraphSource) throws(GantryError) -> PreparedGraph
+  /// The file of a plugin id, where the graph's plugins are looked for.
+  public var findPlugin: @Sendable (String, GraphSource) -> String?
+  /// What runs a candidate elsewhere first; nil where nothing can.
+  public var rehearsal: @Sendable (SwapRequest, Run, _ path: String) throws(GantryError) -> (@Sendable () throws(GantryError) -> Void)?
+
+  public init(
+    prepare: @escaping @Sendable (GraphSource) throws(GantryError) -> PreparedGraph, findPlugin: @escaping @Sendable (String, GraphSource) -> String?,
+    rehearsal: @escaping @Sendable (SwapRequest, Run, String) throws(GantryError) -> (@Sendable () throws(GantryError) -> Void)? = { _, _, _ in nil }
+  ) {
+    self.prepare = prepare
+    self.findPlugin = findPlugin
+    self.rehearsal = rehearsal
+  }
+}

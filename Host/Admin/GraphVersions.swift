@@ -31,6 +31,8 @@ public struct GraphVersion: Codable, Sendable {
   public var number: Int
   /// The change that made it; nil for a start from the file.
   public var change: String?
+  /// The version that was committed before.
+  public var parent: Int?
   public var wallNs: Int64
   public var by: String
   public var source: GraphSource
@@ -39,7 +41,7 @@ public struct GraphVersion: Codable, Sendable {
   public var artifacts: [Artifact]
 
   enum CodingKeys: String, CodingKey {
-    case number, change, by, source, plugins, artifacts
+    case number, change, parent, by, source, plugins, artifacts
     case wallNs = "wall_ns"
     case textSha256 = "text_sha256"
   }
@@ -73,9 +75,9 @@ public final class GraphVersions: Sendable {
   }
 
   /// Writes a further version down, its objects first. It is not committed yet.
-  public func write(_ prepared: PreparedGraph, change: String?, by: String) throws(GantryError) -> GraphVersion {
+  public func write(_ prepared: PreparedGraph, change: String?, parent: Int?, by: String) throws(GantryError) -> GraphVersion {
     var version = GraphVersion(
-      number: 0, change: change, wallNs: clinux_wall_ns(), by: by, source: prepared.source,
+      number: 0, change: change, parent: parent, wallNs: clinux_wall_ns(), by: by, source: prepared.source,
       textSha256: FileBytes.sha256(Array(prepared.source.text.utf8)), plugins: [], artifacts: [])
     for (index, node) in prepared.graph.nodes.enumerated() {
       let code = prepared.code[index]
@@ -123,6 +125,44 @@ public final class GraphVersions: Sendable {
     let path = "\(folder.path)/objects/\(sha256)"
     guard let bytes = try? readFile(path, limit: Self.objectBytesMax), FileBytes.sha256(bytes) == sha256 else { return nil }
     return path
+  }
+
+  /// The source of a version, with the very bytes it ran with where the files have others now.
+  public func source(of version: GraphVersion) throws(GantryError) -> GraphSource {
+    var source = version.source
+    for plugin in version.plugins {
+      let path = source.pins[plugin.node] ?? plugin.path
+      if Self.isUnchanged(path, plugin.sha256) { continue }
+      guard let kept = object(plugin.sha256) else {
+        throw GantryError(
+          "state.no-object",
+          "\(path) is not the \(plugin.id) \(plugin.version) that node \(plugin.node) of version \(version.number) ran, and no copy was kept",
+          help: ["put the file with SHA-256 \(plugin.sha256) back, or start without --resume"], exit: .failed)
+      }
+      source.pins[plugin.node] = absolute(kept)
+    }
+    for artifact in version.artifacts where !Self.isUnchanged(artifact.path, artifact.sha256) {
+      guard let kept = object(artifact.sha256) else {
+        throw GantryError(
+          "state.no-object",
+          "\(artifact.path) is not the artifact that node \(artifact.node) of version \(version.number) read, and no copy was kept",
+          help: ["put the file with SHA-256 \(artifact.sha256) back, or start without --resume"], exit: .failed)
+      }
+      source.sets.append("\(artifact.node).\(artifact.parameter)=\(absolute(kept))")
+    }
+    return source
+  }
+
+  private static func isUnchanged(_ path: String, _ sha256: String) -> Bool {
+    if let bytes = try? readFile(path, limit: objectBytesMax) { return FileBytes.sha256(bytes) == sha256 }
+    // A bundle is a folder; its hash is the loader's to find.
+    return (try? PluginImage(path: path))?.sha256 == sha256
+  }
+
+  private func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let here = getcwd(nil, 0) else { return path }
+    defer { free(here) }
+    return "\(String(cString: here))/\(path)"
   }
 
   private func keep(_ path: String, sha256: String) throws(GantryError) {

@@ -29,14 +29,13 @@ public final class LiveHost: Sendable {
     public var state: StateFolder?
     /// What the run was made from.
     public var prepared: PreparedGraph
-    /// Makes other graphs.
-    public var preparer: GraphPreparer
+    public var tools: LiveTools
     /// The version that the run resumed; nil when it began from the file.
     public var resumed: GraphVersion?
 
     public init(
       run: Run, loader: Loader, levels: LogLevels, control: String, state: StateFolder?, prepared: PreparedGraph,
-      preparer: @escaping GraphPreparer, resumed: GraphVersion? = nil
+      tools: LiveTools, resumed: GraphVersion? = nil
     ) {
       self.run = run
       self.loader = loader
@@ -44,7 +43,7 @@ public final class LiveHost: Sendable {
       self.control = control
       self.state = state
       self.prepared = prepared
-      self.preparer = preparer
+      self.tools = tools
       self.resumed = resumed
     }
   }
@@ -54,9 +53,11 @@ public final class LiveHost: Sendable {
   let control: String
   public let state: StateFolder?
   let levels: LogLevels
-  let preparer: GraphPreparer
+  let tools: LiveTools
   let phase = Waitable(Phase())
   let graphs: Mutex<LiveGraphs>
+  /// Versions are written one at a time.
+  let commits = Mutex<Void>(())
   private let resumed: GraphVersion?
   private let past = Mutex<History?>(nil)
   private let rates = Mutex(RateWindow())
@@ -68,7 +69,7 @@ public final class LiveHost: Sendable {
     control = parts.control
     state = parts.state
     levels = parts.levels
-    preparer = parts.preparer
+    tools = parts.tools
     resumed = parts.resumed
     graphs = Mutex(LiveGraphs(parts.prepared, version: parts.resumed?.number))
   }
@@ -88,11 +89,13 @@ public final class LiveHost: Sendable {
       // The same graph with the same code again is no new version.
       var version = try? versions.committed()
       if version.map({ !$0.isOf(prepared) }) ?? true {
-        version = try versions.write(prepared, change: nil, by: by)
+        version = try versions.write(prepared, change: nil, parent: version?.number, by: by)
         try versions.commit(version!)
       }
       graphs.withLock { [number = version?.number] in $0.version = number }
     }
+    let hashes = prepared.artifactHashes()
+    graphs.withLock { $0.artifacts = hashes }
     phase.withLock { $0.stage = .running }
     return history.log.findings
   }
@@ -169,8 +172,11 @@ public final class LiveHost: Sendable {
       case .history: reply.done(try historyAnswer(request))
       case .stop: try end(request, peer, reply) { $0.requestStop() }
       case .drain: try end(request, peer, reply) { $0.drain() }
-      default:
-        throw GantryError("control.not-yet", "\(request.verb.rawValue) cannot be asked of this host", exit: .usage)
+      case .swap: try swap(request, peer, reply)
+      case .revert: try revert(request, peer, reply)
+      case .commit: try commit(request, peer, reply)
+      case .plan: reply.done(try plan(request))
+      case .apply: try apply(request, peer, reply)
       }
     } catch { reply.failed(error) }
   }

@@ -77,7 +77,9 @@ final class Waitable<Value: Sendable>: @unchecked Sendable {  // the value is gu
   }
 
   /// Waits until `body` gives a result, at most so long; nil when the time is over.
-  func wait<Result>(forNs timeoutNs: Int64 = .max, _ body: (inout Value) -> Result?) -> Result? {
+  ///
+  /// - Parameter everyNs: how often to look at what nobody here is told of
+  func wait<Result>(forNs timeoutNs: Int64 = .max, everyNs: Int64 = .max, _ body: (inout Value) -> Result?) -> Result? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     let nowNs = clinux_monotonic_ns()
@@ -85,10 +87,11 @@ final class Waitable<Value: Sendable>: @unchecked Sendable {  // the value is gu
     while true {
       if let result = body(&value) { return result }
       if clinux_monotonic_ns() >= deadlineNs { return nil }
-      if deadlineNs == .max {
+      let untilNs = everyNs == .max ? deadlineNs : min(deadlineNs, clinux_monotonic_ns() + everyNs)
+      if untilNs == .max {
         pthread_cond_wait(condition, mutex)
       } else {
-        var time = timespec(tv_sec: Int(deadlineNs / 1_000_000_000), tv_nsec: Int(deadlineNs % 1_000_000_000))
+        var time = timespec(tv_sec: Int(untilNs / 1_000_000_000), tv_nsec: Int(untilNs % 1_000_000_000))
         pthread_cond_timedwait(condition, mutex, &time)
       }
     }

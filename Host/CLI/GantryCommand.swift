@@ -28,7 +28,9 @@ public struct GantryCommand: ParsableCommand {
       RunCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
       ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
       StatusCommand.self, PauseCommand.self, ResumeCommand.self, HaltCommand.self, UnhaltCommand.self, LogLevelCommand.self,
-      DrainCommand.self, StopCommand.self, TapCommand.self, TopCommand.self, HistoryCommand.self, DiffCommand.self,
+      DrainCommand.self, StopCommand.self, TapCommand.self, TopCommand.self, HistoryCommand.self, SwapCommand.self,
+      CommitCommand.self, RevertCommand.self, PlanCommand.self, ApplyCommand.self,
+      DiffCommand.self, CompletionsCommand.self, ManCommand.self,
     ])
 
   public init() {}

@@ -34,40 +34,16 @@ extension GraphSession {
     return options
   }
 
-  func prepared(_ source: GraphSource) -> PreparedGraph {
-    PreparedGraph(source: source, graph: graph, code: graph.nodes.indices.map(code), warnings: warnings, generations: generations)
+  /// The file of a plugin id, where the graph of this source looks.
+  static func pluginPath(_ id: String, _ source: GraphSource) -> String? {
+    let header = GraphBuilder.header(file: source.file, bytes: Array(source.text.utf8), options: options(source))
+    return find(id, folders(source.pluginFolders, header?.pluginPath ?? []))
   }
 
-  /// The source of a committed version, with the very bytes it ran with where the files have others now.
-  static func source(_ version: GraphVersion, _ versions: GraphVersions) throws(GantryError) -> GraphSource {
-    var source = version.source
-    for plugin in version.plugins {
-      let path = source.pins[plugin.node] ?? plugin.path
-      if isUnchanged(path, plugin.sha256) { continue }
-      guard let kept = versions.object(plugin.sha256) else {
-        throw GantryError(
-          "state.no-object", "\(path) is not the \(plugin.id) \(plugin.version) that node \(plugin.node) of version \(version.number) ran, and no copy was kept",
-          help: ["put the file with SHA-256 \(plugin.sha256) back, or leave --resume out"], exit: .failed)
-      }
-      source.pins[plugin.node] = kept
-    }
-    for artifact in version.artifacts where !isUnchanged(artifact.path, artifact.sha256) {
-      guard let kept = versions.object(artifact.sha256) else {
-        throw GantryError(
-          "state.no-object", "\(artifact.path) is not the artifact that node \(artifact.node) of version \(version.number) read, and no copy was kept",
-          help: ["put the file with SHA-256 \(artifact.sha256) back, or leave --resume out"], exit: .failed)
-      }
-      source.sets.append("\(artifact.node).\(artifact.parameter)=\(absolute(kept))")
-    }
-    source.pins = source.pins.mapValues(absolute)
-    return source
+  /// - Parameter seed: of the run that it is for
+  func prepared(_ source: GraphSource, seed: UInt64) -> PreparedGraph {
+    PreparedGraph(
+      source: source, graph: graph, code: graph.nodes.indices.map(code), warnings: warnings, generations: generations,
+      head: JournalHeads.maker(self, source, seed: seed, graph))
   }
-
-  private static func isUnchanged(_ path: String, _ sha256: String) -> Bool {
-    if let bytes = try? readFile(path, limit: 1 << 30) { return FileBytes.sha256(bytes) == sha256 }
-    // A bundle is a folder; its hash is the loader's to find.
-    return (try? PluginImage(path: path))?.sha256 == sha256
-  }
-
-  private static func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(JournalHeads.workingDirectory())/\(path)" }
 }

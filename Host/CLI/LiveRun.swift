@@ -26,6 +26,16 @@ struct LiveArguments: ParsableArguments {
       file is run.
       """)
   var resume = false
+  @Flag(
+    help: """
+      Apply the file again whenever it, a plugin's file or an artifact has changed and come to rest. What cannot be applied changes nothing.
+      """)
+  var watch = false
+
+  func validate() throws {
+    if watch, noControl { throw ValidationError("--watch needs the live side of the run; leave --no-control out.") }
+    if watch, resume { throw ValidationError("--watch follows the file and --resume does not: choose one.") }
+  }
 }
 
 /// The live side of one run in the foreground: its state folder, its control socket, its host.
@@ -65,8 +75,10 @@ struct LiveRun {
       return nil
     }
     terminal.error("note: version \(version.number) of the graph is resumed, committed \(StatusText.clockTime(version.wallNs))\(version.change.map { " by \($0)" } ?? "")")
-    return (version, try GraphSession.source(version, versions))
+    return (version, try versions.source(of: version))
   }
+
+  var watches: Bool { arguments.watch }
 
   /// Trading that was halted stays halted.
   func prepare(_ run: Run) {

@@ -66,6 +66,7 @@ struct ReplayCommand: ParsableCommand {
     var options = RunOptions()
     options.folder = folder
     options.script = journal
+    options.scriptedSwap = ReplaySwaps.maker(journal, session, in: folder)
     options.seed = head.seed
     options.traceEvery = try TraceShare.parse(trace)
     options.onLog = { line in

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GantryAdmin
 import GantryBase
+import GantryCells
 import GantryGraph
 import GantryLoader
 import GantryRuntime
@@ -150,6 +151,9 @@ struct GraphRunner {
     }
     options.journalHead = JournalHeads.maker(session, source, seed: running.seed, graph)
     let socket = try side?.openSocket()
+    if socket == nil, live?.watch == true {
+      throw GantryError("watch.no-control", "--watch needs a place for the control socket", help: ["name one with --control PATH"], exit: .usage)
+    }
     let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
     side?.prepare(run)
     signals.onStop { run.requestStop() }
@@ -160,9 +164,9 @@ struct GraphRunner {
       let (loader, cells) = (session.loader, session.cells)
       let host = LiveHost(
         LiveHost.Parts(
-          run: run, loader: loader, levels: levels, control: socket.path, state: side.state, prepared: session.prepared(source),
-          preparer: { (source) throws(GantryError) in try GraphSession(source, loader: loader, cells: cells).prepared(source) }, resumed: resumed?.version))
-      summary = try serve(run, host, socket)
+          run: run, loader: loader, levels: levels, control: socket.path, state: side.state, prepared: session.prepared(source, seed: running.seed),
+          tools: tools(loader, cells), resumed: resumed?.version))
+      summary = try serve(run, host, socket, watching: side.watches ? source : nil)
     } else {
       run.wait(progress: showProgress)
       terminal.progress(nil)
@@ -183,18 +187,34 @@ struct GraphRunner {
     return try LiveRun(live, name: header.name, clock: header.clock, keepsFiles: !running.noRunFolder, terminal: terminal)
   }
 
+  private func tools(_ loader: Loader, _ cells: CellFactory) -> LiveTools {
+    let seed = running.seed
+    return LiveTools(
+      prepare: { (source) throws(GantryError) in try GraphSession(source, loader: loader, cells: cells).prepared(source, seed: seed) },
+      findPlugin: { id, source in GraphSession.pluginPath(id, source) })
+  }
+
   private func showProgress(_ run: Run) {
     terminal.progress("\(grouped(run.eventCount)) events, \(grouped(run.orderCount)) orders, \(grouped(run.fillCount)) fills")
   }
 
   /// The run to its end, with its control socket served. Those who asked for the end are answered
   /// before this returns.
-  private func serve(_ run: Run, _ host: LiveHost, _ socket: LiveRun.OpenSocket) throws(GantryError) -> RunSummary {
+  private func serve(
+    _ run: Run, _ host: LiveHost, _ socket: LiveRun.OpenSocket, watching source: GraphSource?
+  ) throws(GantryError) -> RunSummary {
     var server: ControlServer?
+    var watch: LiveHost.Watch?
     defer { server?.stop() }
     var failure: GantryError?
     do throws(GantryError) {
       for finding in try host.began() { terminal.error(finding.rendered(colour: terminal.errorPaint.enabled)) }
+      watch = try source.map { (source) throws(GantryError) in
+        try host.watch(source) { [terminal] text, diagnostics in
+          for diagnostic in diagnostics { terminal.error(diagnostic.rendered(colour: terminal.errorPaint.enabled)) }
+          terminal.error("watch: " + text)
+        }
+      }
       server = try socket.serve(host.handle)
     } catch {
       failure = error
@@ -205,6 +225,7 @@ struct GraphRunner {
       showProgress(run)
     }
     host.ending()
+    watch?.stop()
     terminal.progress(nil)
     do throws(GantryError) {
       let summary = try run.finish()

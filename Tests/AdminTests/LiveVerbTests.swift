@@ -5,26 +5,12 @@ import GantryRuntime
 import Glibc
 import Testing
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
-
 /// Every verb against a real running host.
 @Suite struct LiveVerbTests {
-  private struct Answer<Value: Decodable>: Decodable { var result: Value }
-
-  private func status(_ host: LiveGraph) throws -> HostStatus {
-    let verb = try host.gantry("status", "--json")
-    guard verb.code == 0 else { throw Trouble(verb.error) }
-    return try JSONDecoder().decode(Answer<HostStatus>.self, from: Data(verb.out.utf8)).result
-  }
-
   @Test func `status shows every node, and stop ends the run with its summary`() throws {
     let host = try LiveGraph()
-    try until("events flow") { try status(host).run.events > 50 }
-    let found = try status(host)
+    try until("events flow") { try host.status().run.events > 50 }
+    let found = try host.status()
     #expect(found.pid == host.pid)
     #expect(found.run.nodes.map(\.name) == ["ticks", "features", "model", "decide", "risk", "broker", "notify"])
     #expect(found.run.nodes[2].plugin.hasPrefix("linear@1."))
@@ -37,7 +23,7 @@ import Testing
     let stop = try host.gantry("stop", "--json")
     #expect(stop.code == 0, "\(stop.error)")
     #expect(stop.lines.count == 2)
-    let summary = try JSONDecoder().decode(Answer<RunSummary>.self, from: Data(stop.lines[1].utf8)).result
+    let summary = try stop.result(RunSummary.self)
     #expect(summary.wasStopped)
     #expect(summary.events > 50)
     #expect(try host.end() == 0)
@@ -47,19 +33,19 @@ import Testing
 
   @Test func `a paused source gives nothing until it is resumed`() throws {
     let host = try LiveGraph()
-    try until("events flow") { try status(host).run.events > 20 }
+    try until("events flow") { try host.status().run.events > 20 }
     #expect(try host.gantry("pause", "ticks").code == 0)
     // What was on its way when the pause came is run; then nothing moves any more.
-    var last = try status(host).run.events
+    var last = try host.status().run.events
     try until("nothing moves") {
-      let now = try status(host)
+      let now = try host.status()
       #expect(now.run.nodes[0].isPaused == true)
       defer { last = now.run.events }
       return now.run.events == last
     }
     #expect(try host.gantry("pause", "ticks").out.contains("already"))
     #expect(try host.gantry("resume", "ticks").code == 0)
-    try until("events flow again") { try status(host).run.events > last }
+    try until("events flow again") { try host.status().run.events > last }
     let wrong = try host.gantry("pause", "decide")
     #expect(wrong.code == 2)
     #expect(wrong.error.contains("error[control.not-a-source]"))
@@ -70,11 +56,11 @@ import Testing
 
   @Test func `drain runs out what was taken in, also from a paused source`() throws {
     let host = try LiveGraph()
-    try until("events flow") { try status(host).run.events > 20 }
+    try until("events flow") { try host.status().run.events > 20 }
     _ = try host.gantry("pause", "ticks")
     let drain = try host.gantry("drain", "--json")
     #expect(drain.code == 0, "\(drain.error)")
-    let summary = try JSONDecoder().decode(Answer<RunSummary>.self, from: Data(drain.lines.last!.utf8)).result
+    let summary = try drain.result(RunSummary.self)
     #expect(!summary.wasStopped)
     #expect(summary.nodes[1].events == summary.events)
     #expect(try host.end() == 0)
@@ -85,30 +71,30 @@ import Testing
     defer { _ = Glibc.system("rm -rf '\(folder)'") }
     do {
       let host = try LiveGraph(folder: folder)
-      try until("orders flow") { try status(host).run.gate.orders > 0 }
+      try until("orders flow") { try host.status().run.gate.orders > 0 }
       #expect(try host.gantry("halt", "--reason", "a test").code == 0)
-      let passed = try status(host).run.gate.orders
-      try until("orders are refused") { try status(host).run.gate.refused > 0 }
-      #expect(try status(host).run.gate.orders == passed)
+      let passed = try host.status().run.gate.orders
+      try until("orders are refused") { try host.status().run.gate.refused > 0 }
+      #expect(try host.status().run.gate.orders == passed)
       kill(host.pid, SIGKILL)
       _ = try host.end()
     }
     let host = try LiveGraph(folder: folder)
-    try until("orders are refused") { try status(host).run.gate.refused > 0 }
+    try until("orders are refused") { try host.status().run.gate.refused > 0 }
     #expect(host.errors.contains("trading is halted"))
-    let found = try status(host)
+    let found = try host.status()
     #expect(found.run.gate.isHalted && found.run.gate.orders == 0)
     #expect(found.halt?.reason == "a test")
     #expect(found.halt?.by.contains("uid \(geteuid()), pid ") == true)
     #expect(try host.gantry("unhalt").code == 0)
-    try until("orders flow") { try status(host).run.gate.orders > 0 }
-    #expect(try status(host).halt == nil)
+    try until("orders flow") { try host.status().run.gate.orders > 0 }
+    #expect(try host.status().halt == nil)
   }
 
   @Test func `loglevel changes what is logged, for all or for one node`() throws {
     let host = try LiveGraph()
     #expect(try host.gantry("loglevel", "debug").code == 0)
-    #expect(try status(host).logLevel == "debug")
+    #expect(try host.status().logLevel == "debug")
     #expect(try host.gantry("loglevel", "trace", "model").code == 0)
     #expect(try host.gantry("loglevel", "loud").code == 2)
     let unknown = try host.gantry("loglevel", "info", "modl")

@@ -1,14 +1,24 @@
 import CLinux
+import GantryAdmin
 import GantryBase
+import GantryRuntime
 import Glibc
 import PluginHarness
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
 
 /// A real `gantry run` in a folder of its own, with its control socket at `c.sock` there.
 final class LiveGraph {
   let folder: String
+  /// Under `folder`.
+  let runFolder: String
   let pid: pid_t
   private let isOwner: Bool
-  private var status: Int32?
+  private var ending: Int32?
 
   var socket: String { folder + "/c.sock" }
 
@@ -37,7 +47,8 @@ final class LiveGraph {
     folder = try given ?? LiveGraph.temporaryFolder()
     isOwner = given == nil
     if access("\(folder)/graph.yaml", F_OK) != 0 || given == nil { try LiveGraph.write(graph, "\(folder)/graph.yaml") }
-    pid = try Child.start(["run", "graph.yaml", "--control", "c.sock", "--run-folder", "run-\(clinux_monotonic_ns())"] + arguments, in: folder)
+    runFolder = "run-\(clinux_monotonic_ns())"
+    pid = try Child.start(["run", "graph.yaml", "--control", "c.sock", "--run-folder", runFolder] + arguments, in: folder)
     try until("the host listens") { self.hasEnded || self.isListening }
     guard !hasEnded else { throw Trouble("the host ended: \(errors)") }
   }
@@ -45,7 +56,7 @@ final class LiveGraph {
   deinit {
     if !hasEnded { kill(pid, SIGKILL) }
     var ignored: Int32 = 0
-    if status == nil { waitpid(pid, &ignored, 0) }
+    if ending == nil { waitpid(pid, &ignored, 0) }
     if isOwner { _ = Glibc.system("rm -rf '\(folder)'") }
   }
 
@@ -60,21 +71,35 @@ final class LiveGraph {
   }
 
   var hasEnded: Bool {
-    if status != nil { return true }
+    if ending != nil { return true }
     var value: Int32 = 0
     guard waitpid(pid, &value, WNOHANG) == pid else { return false }
-    status = value
+    ending = value
     return true
   }
 
   /// Waits for the host's end and gives its exit code.
   func end() throws -> Int32 {
     try until("the host ends") { self.hasEnded }
-    return status! & 0x7F == 0 ? status! >> 8 & 0xFF : -(status! & 0x7F)
+    return ending! & 0x7F == 0 ? ending! >> 8 & 0xFF : -(ending! & 0x7F)
   }
 
   /// Runs a live verb against this host.
   func gantry(_ arguments: String...) throws -> Verb { try Verb.run(arguments + ["--control", "c.sock"], in: folder) }
+
+  func status() throws -> HostStatus {
+    let verb = try gantry("status", "--json")
+    guard verb.code == 0 else { throw Trouble(verb.error) }
+    return try verb.result(HostStatus.self)
+  }
+
+  func node(_ name: String) throws -> RunStatus.Node {
+    let status = try status()
+    guard let node = status.run.nodes.first(where: { $0.name == name }) else { throw Trouble("no node \(name)") }
+    return node
+  }
+
+  func history() throws -> LiveHost.HistoryAnswer { try gantry("history", "--json").result(LiveHost.HistoryAnswer.self) }
 
   // MARK: files
 
@@ -135,6 +160,14 @@ struct Verb {
     return Verb(
       code: status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F), out: LiveGraph.read(mark + ".out"), error: LiveGraph.read(mark + ".err"))
   }
+
+  /// The answer that `--json` printed last.
+  func result<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    guard let last = lines.last else { throw Trouble("no answer: \(error)") }
+    return try JSONDecoder().decode(Answer<Value>.self, from: Data(last.utf8)).result
+  }
+
+  private struct Answer<Value: Decodable>: Decodable { var result: Value }
 
   var lines: [String] { out.split(separator: "\n").map(String.init) }
 }
