@@ -18,7 +18,7 @@ export GANTRY_DATA ?= $(abspath ../shared/data)
 BUILD := swift build --explicit-target-dependency-import-check error $(SWIFT_FLAGS)
 SCRIPTS := Tests/Repo/Scripts
 
-.PHONY: help packages run build test check bench fuzz schema man abi-lock format clean
+.PHONY: help packages run build test check check-san bench fuzz schema man abi-lock format clean
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ test: packages ## builds and passes every test
 
 check: packages ## format, warnings, imports, headers, abi.lock, exports, graphs
 	@$(SCRIPTS)/check.sh
+
+check-san: packages ## the runtime's tests under ThreadSanitizer and AddressSanitizer
+	@$(SCRIPTS)/check-san.sh
 
 bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
 	@Tests/Benchmarks/run.sh

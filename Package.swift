@@ -58,17 +58,18 @@ let package = Package(
       name: "journal-tool", dependencies: ["GantryBase", "GantryJournal", "GantryTrace"], path: "Tests/Support/JournalTool",
       swiftSettings: Settings.strict),
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
+    .target(name: "TestSupport", path: "Tests/Support/TestSupport", swiftSettings: Settings.strict),
     hostTests("Admin", ["Graph", "Runtime"], with: ["CLinux", "gantry", "PluginHarness"]),
     hostTests("Base"),
     hostTests("Cells", ["Graph", "Loader", "Runtime"], with: ["gantry", "BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
-    hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain"]),
+    hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain", "TestSupport"]),
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], with: ["gantry", "BrokenPlugins", "PluginHarness"]),
     hostTests("Graph", ["Manifest"]),
-    hostTests("Journal", with: ["journal-tool"]),
+    hostTests("Journal", with: ["journal-tool", "TestSupport"]),
     hostTests("Loader", with: [.product(name: "Crypto", package: "swift-crypto")]),
     hostTests("Manifest"),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"], with: ["BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
-    hostTests("Trace"),
+    hostTests("Trace", with: ["TestSupport"]),
     .testTarget(
       name: "ContractTests", dependencies: ["BrokenPlugins", "CGantry", "GantryBase", "GantryLoader", "LoaderChild", "PluginHarness"], path: "Tests/Contract", swiftSettings: Settings.strict),
     .testTarget(name: "RepoTests", dependencies: ["GantryBase"], path: "Tests/Repo", exclude: ["Scripts"], swiftSettings: Settings.strict),
@@ -92,6 +93,10 @@ if Settings.isQuickstartBuild {
   package.keep(products: ["gantry", "indicators", "limits", "linear", "log", "paper", "synthetic", "threshold"])
 }
 
+if Settings.isSanitizeBuild {
+  package.keep(products: ["indicators", "limits", "linear", "log", "paper", "replay", "synthetic", "threshold"], tests: ["RuntimeTests"])
+}
+
 enum Settings {
   /// Swift 6 mode with its complete concurrency checking.
   static var strict: [SwiftSetting] {
@@ -106,6 +111,8 @@ enum Settings {
   static var isStrictBuild: Bool { Context.environment["GANTRY_BUILD"] == "strict" }
   /// `make run`: what the quickstart needs and no more.
   static var isQuickstartBuild: Bool { Context.environment["GANTRY_BUILD"] == "quickstart" }
+  /// `make check-san`: the runtime, its tests and the plugins that they chain.
+  static var isSanitizeBuild: Bool { Context.environment["GANTRY_BUILD"] == "sanitize" }
 
   /// Embedded Swift: needs only libc, can be unloaded. Exclusivity is proved at compile time where
   /// it can be; the run-time checks are off because an instance is never entered twice at once.
@@ -126,8 +133,10 @@ enum Settings {
     [
       .unsafeFlags([
         "-Xlinker", "--version-script=\(Context.packageDirectory)/SDK/C/plugin.map",
-        "-Xlinker", "--as-needed", "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
+        "-Xlinker", "--as-needed", "-Xlinker", "--gc-sections",
       ]),
+      // A sanitizer's functions come from the host.
+      .unsafeFlags(isSanitizeBuild ? [] : ["-Xlinker", "-z", "-Xlinker", "defs"]),
       // What is hashed, copied and mapped at each start is code, not line tables.
       .unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release)),
     ]
@@ -203,12 +212,12 @@ extension Package {
 }
 
 extension Package {
-  /// Leaves out every other product, and the targets and packages that only those need.
-  func keep(products names: Set<String>) {
+  /// Leaves out every other product and test, and the targets and packages that only those need.
+  func keep(products names: Set<String>, tests: [String] = []) {
     products.removeAll { !names.contains($0.name) }
     var targetNames: Set<String> = []
     var packageNames: Set<String> = []
-    var open = products.flatMap { ($0 as? Product.Library)?.targets ?? ($0 as? Product.Executable)?.targets ?? [] }
+    var open = tests + products.flatMap { ($0 as? Product.Library)?.targets ?? ($0 as? Product.Executable)?.targets ?? [] }
     while let name = open.popLast() {
       guard let target = targets.first(where: { $0.name == name }), targetNames.insert(name).inserted else { continue }
       for dependency in target.dependencies {

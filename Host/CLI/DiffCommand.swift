@@ -50,6 +50,7 @@ struct DiffCommand: ParsableCommand {
     }
     let candidate = try recorded.candidate(node: index, with: with, sets: sets)
     let folder = try WorkFolder(purpose: "diff")
+    defer { folder.remove() }
     let code = recorded.graph.nodes.indices.map { recorded.session.code($0) }
     var diff = NodeDiff(
       graph: recorded.graph, node: index, candidate: candidate.node, code: { code[$0] }, candidateCode: candidate.code,
@@ -62,19 +63,4 @@ struct DiffCommand: ParsableCommand {
     terminal.progress(nil)
     if terminal.json { try terminal.object(report) } else { terminal.out(DiffText.render(report, paint: terminal.paint)) }
   }
-}
-
-/// A folder under /tmp that goes with its value.
-final class WorkFolder {
-  let path: String
-
-  init(purpose: String) throws(GantryError) {
-    var template = Array("/tmp/gantry-\(purpose)-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else {
-      throw GantryError("\(purpose).no-folder", "cannot make a folder under /tmp: \(String(cString: strerror(errno)))", exit: .failed)
-    }
-    path = String(cString: made)
-  }
-
-  deinit { removeFolder(path) }
 }

@@ -10,7 +10,8 @@ import GantryRuntime
 
 /// A run as its journal's head describes it: the graph and its plugins, ready to run again.
 ///
-/// Enters the working directory of that run, where the relative paths of its command line start.
+/// Enters the working directory of that run, where the relative paths of its command line start, unless
+/// another graph takes its place.
 struct RecordedRun {
   let journal: String
   let head: JournalHeadValue
@@ -21,7 +22,8 @@ struct RecordedRun {
   /// Where this command was started: relative paths of its own command line start here.
   private let directory: String
 
-  init(journal given: String, pluginFolders: [String]) throws(GantryError) {
+  /// - Parameter other: a graph file to run in place of the journal's, and how
+  init(journal given: String, pluginFolders: [String], other: (file: String, options: GraphOptions)? = nil) throws(GantryError) {
     let start = JournalHeads.workingDirectory()
     directory = start
     let inner = given.hasSuffix("/journal") || access(given + "/journal", F_OK) != 0 ? given : given + "/journal"
@@ -29,15 +31,24 @@ struct RecordedRun {
     self.pluginFolders = pluginFolders.map { RecordedRun.absolute($0, start) }
     let reader = try JournalReader(directory: journal)
     head = try JournalHeads.read(reader.head, journal)
-    if !head.directory.isEmpty, chdir(head.directory) != 0 {
-      throw GantryError("replay.no-directory", "cannot enter \(head.directory), where the run was started")
+    if let other {
+      session = try GraphSession(file: other.file, options: other.options, pluginFolders: self.pluginFolders)
+    } else {
+      if !head.directory.isEmpty, chdir(head.directory) != 0 {
+        throw GantryError("replay.no-directory", "cannot enter \(head.directory), where the run was started")
+      }
+      var options = GraphOptions(profile: head.profile, sets: head.sets)
+      options.overlays = head.overlays ?? []
+      session = try GraphSession(
+        file: head.file, text: Array(head.graphText.utf8), options: options, pluginFolders: self.pluginFolders, pins: head.pins ?? [:])
     }
-    session = try GraphSession(
-      file: head.file, text: Array(head.graphText.utf8), options: GraphOptions(profile: head.profile, sets: head.sets), pluginFolders: self.pluginFolders)
     var graph = session.graph
     graph.clock = Graph.Clock(rawValue: head.clock) ?? graph.clock
     self.graph = graph
   }
+
+  /// Where a path of this command line is, wherever the process is by now.
+  func absolute(_ path: String) -> String { RecordedRun.absolute(path, directory) }
 
   private static func absolute(_ path: String, _ directory: String) -> String { path.hasPrefix("/") ? path : "\(directory)/\(path)" }
 
@@ -45,18 +56,18 @@ struct RecordedRun {
   func candidate(node index: Int, with: String?, sets: [String]) throws(GantryError) -> (node: GraphNode, code: PluginCode) {
     let old = graph.nodes[index]
     var sets = sets
-    var pins: [String: String] = [:]
-    var overlays: [String] = []
+    var pins = head.pins ?? [:]
+    var overlays = head.overlays ?? []
     if let with {
       if with.hasSuffix(".so") {
-        let path = RecordedRun.absolute(with, directory)
+        let path = absolute(with)
         let id = try pluginID(path, instead: old)
         pins[old.name] = path
         if id != old.plugin.id { overlays.append("nodes: { \(old.name): { plugin: \(id) } }") }
       } else if with.contains("@") {
         overlays.append("nodes: { \(old.name): { plugin: \"\(with)\" } }")
       } else {
-        sets.append("\(try artifactParameter(old))=\(RecordedRun.absolute(with, directory))")
+        sets.append("\(try artifactParameter(old))=\(absolute(with))")
       }
     }
     let mine = Set(sets.map { "\(old.name).\($0.prefix { $0 != "=" })" })

@@ -4,10 +4,6 @@ import GantryGraph
 import GantryJournal
 import GantryRuntime
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// `gantry replay`: runs a journal again and compares what leaves, bit for bit.
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -50,19 +46,16 @@ struct ReplayCommand: ParsableCommand {
 
   mutating func run() throws {
     let terminal = output.terminal
-    let given = journal.hasSuffix("/journal") || access(journal + "/journal", F_OK) != 0 ? journal : journal + "/journal"
-    // The run's own working directory is entered below; these paths start at this one.
-    let journal = ReplayCommand.absolute(given)
-    let runFolder = runFolder.map(ReplayCommand.absolute)
-    let reader = try JournalReader(directory: journal)
-    let head = try JournalHeads.read(reader.head, journal)
-    let session = try session(head)
+    let arguments = self.graph
+    let other = otherGraph.map { (file: $0, options: GraphOptions(profile: arguments.profile, sets: arguments.sets)) }
+    let recorded = try RecordedRun(journal: journal, pluginFolders: arguments.pluginFolders, other: other)
+    let (journal, head, session) = (recorded.journal, recorded.head, recorded.session)
+    let graph = recorded.graph
     for warning in session.warnings { terminal.error(warning.rendered(colour: terminal.errorPaint.enabled)) }
     if otherGraph == nil { checkHashes(session, head, terminal) }
-    var graph = session.graph
-    graph.clock = Graph.Clock(rawValue: head.clock) ?? graph.clock
-    let (folder, isTemporary) = try workFolder(runFolder)
-    defer { if isTemporary { removeFolder(folder) } }
+    let temporary = runFolder == nil ? try WorkFolder(purpose: "replay") : nil
+    defer { temporary?.remove() }
+    let folder = runFolder.map(recorded.absolute) ?? temporary!.path
     var options = RunOptions()
     options.folder = folder
     options.script = journal
@@ -98,21 +91,6 @@ struct ReplayCommand: ParsableCommand {
     if comparison.difference != nil { throw VerbFailed(exitCode: .failed) }
   }
 
-  private func session(_ head: JournalHeadValue) throws(GantryError) -> GraphSession {
-    if let otherGraph {
-      return try GraphSession(
-        file: otherGraph, options: GraphOptions(profile: graph.profile, sets: graph.sets), pluginFolders: graph.pluginFolders)
-    }
-    // Paths of the file and of its --set options start where they started then.
-    if !head.directory.isEmpty, chdir(head.directory) != 0 {
-      throw GantryError("replay.no-directory", "cannot enter \(head.directory), where the run was started")
-    }
-    var options = GraphOptions(profile: head.profile, sets: head.sets)
-    options.overlays = head.overlays ?? []
-    return try GraphSession(
-      file: head.file, text: Array(head.graphText.utf8), options: options, pluginFolders: graph.pluginFolders, pins: head.pins ?? [:])
-  }
-
   private func checkHashes(_ session: GraphSession, _ head: JournalHeadValue, _ terminal: Terminal) {
     for (index, plugin) in head.plugins.enumerated() where index < session.graph.nodes.count {
       if session.code(index).sha256 != plugin.sha256 {
@@ -121,16 +99,5 @@ struct ReplayCommand: ParsableCommand {
         )
       }
     }
-  }
-
-  private static func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(JournalHeads.workingDirectory())/\(path)" }
-
-  private func workFolder(_ runFolder: String?) throws(GantryError) -> (String, Bool) {
-    if let runFolder { return (runFolder, false) }
-    var template = Array("/tmp/gantry-replay-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else {
-      throw GantryError("replay.no-folder", "cannot make a folder under /tmp", exit: .failed)
-    }
-    return (String(cString: made), true)
   }
 }

@@ -156,13 +156,7 @@ extension Lane {
         if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
           ingress.pointee.status = block.pointee.status
         }
-        if block.pointee.isDecision {
-          scriptedSwaps?.perform(UnsafeRawPointer(block.pointee.rows).load(as: DecisionRecord.self), on: self)
-          ring.release()
-          continue
-        }
-        if block.pointee.isTimer {
-          fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
+        if followsNotice(block) {
           ring.release()
           continue
         }
@@ -177,6 +171,18 @@ extension Lane {
       }
       return false
     }
+  }
+
+  /// What a journal says happened here, and is no events: a timer, a step of a swap.
+  func followsNotice(_ block: UnsafeMutablePointer<BlockRing.Block>) -> Bool {
+    if block.pointee.isDecision {
+      scriptedSwaps?.perform(UnsafeRawPointer(block.pointee.rows).load(as: DecisionRecord.self), on: self)
+    } else if block.pointee.isTimer {
+      fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
+    } else {
+      return false
+    }
+    return true
   }
 
   func endIfLast(_ ingress: UnsafeMutablePointer<Ingress>, _ block: UnsafeMutablePointer<BlockRing.Block>) {

@@ -260,10 +260,7 @@ extension Lane {
     return ingresses.pointee.ring._withUnsafeGuaranteedRef { ring in
       while !isFailed, let block = ring.front() {
         defer { ring.release() }
-        if block.pointee.isTimer {
-          fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
-          continue
-        }
+        if followsNotice(block) { continue }
         guard block.pointee.count > 0 else {
           endIfLast(ingresses, block)
           return false

@@ -70,7 +70,12 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   var feedbackTail = 0
   var ordinal: UInt32 = 0
   var blockCount: UInt64 = 0
-  var eventCount: UInt64 = 0
+  /// Events that have entered the lane. Its thread counts, others look.
+  var eventCount: UInt64 {
+    get { counted.load(ordering: .relaxed) }
+    set { counted.store(newValue, ordering: .relaxed) }
+  }
+  private let counted = Atomic<UInt64>(0)
   /// A block node failed for this chain of the block, and its on_error is halt: the chains before it
   /// are carried to their ends, then the run ends with `haltFailure`.
   var haltOrdinal = UInt32.max

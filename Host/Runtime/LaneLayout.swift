@@ -425,7 +425,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     let entry = allocate(1, of: Lane.IngressPort.self)
     entry.initialize(
       to: Lane.IngressPort(
-        buffer: port, statistics: discardedStatistics, key: UInt32(edge.fromPort) | UInt32(links.count) << 16,
+        buffer: port, statistics: discardedStatistics(), key: UInt32(edge.fromPort) | UInt32(links.count) << 16,
         isReplayable: false))
     ingresses.append(
       Lane.Ingress(
@@ -436,11 +436,11 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
 
   private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, queue: EdgeQueue)] = []
   /// Events that arrive over a queue were counted where they were made.
-  private lazy var discardedStatistics: UnsafeMutablePointer<NodeStatistics> = {
+  private func discardedStatistics() -> UnsafeMutablePointer<NodeStatistics> {
     let statistics = allocate(1, of: NodeStatistics.self)
     statistics.initialize(to: NodeStatistics())
     return statistics
-  }()
+  }
 
   private func linkQueues() {
     for lane in 0..<laneCount {

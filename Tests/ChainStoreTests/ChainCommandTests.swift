@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GantryBase
 import GantryTrace
+import TestSupport
 import Testing
 
 @testable import GantryChainStore

@@ -1,5 +1,6 @@
 import GantryBase
 import GantryTrace
+import TestSupport
 import Testing
 
 @testable import GantryChainStore

@@ -1,4 +1,5 @@
 import GantryBase
+import TestSupport
 import Testing
 
 @testable import GantryJournal

@@ -1,5 +1,6 @@
 import GantryBase
 import Glibc
+import TestSupport
 import Testing
 
 @testable import GantryJournal

@@ -312,8 +312,9 @@ import Testing
 
   // MARK: replay
 
-  @Test func `a journal with swaps, a canary and a revert is replayed bit for bit`() throws {
-    let text = Self.yaml("clockwork")
+  @Test(arguments: ["", ", lane: b, queue: { size: 64 }"])
+  func `a journal with swaps, a canary and a revert is replayed bit for bit`(lane: String) throws {
+    let text = Self.yaml("clockwork").replacing("from: beat", with: "from: beat\(lane)")
     let folder = try Fixture.temporaryFolder() + "/run"
     let (share, _) = try Self.shareOfOne()
     let (outcome, error) = try Self.run(text, folder: folder) { run, swaps in

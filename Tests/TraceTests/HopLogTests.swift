@@ -1,6 +1,7 @@
 import GantryBase
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import GantryTrace

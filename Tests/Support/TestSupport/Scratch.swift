@@ -1,11 +1,11 @@
 import Glibc
 
 /// A folder of its own for one test, removed with it.
-final class Scratch {
-  let path: String
+public final class Scratch {
+  public let path: String
 
-  init() {
-    var template = Array("/tmp/gantry-trace-XXXXXX".utf8CString)
+  public init() {
+    var template = Array("/tmp/gantry-test-XXXXXX".utf8CString)
     path = String(cString: mkdtemp(&template)!)
   }
 
@@ -19,7 +19,8 @@ final class Scratch {
   }
 }
 
-func list(_ path: String) -> [String] {
+/// The names in a folder, sorted.
+public func list(_ path: String) -> [String] {
   guard let directory = opendir(path) else { return [] }
   defer { closedir(directory) }
   var names: [String] = []
@@ -32,7 +33,8 @@ func list(_ path: String) -> [String] {
   return names.sorted()
 }
 
-func readBytes(_ path: String) -> [UInt8] {
+/// A file's bytes; none when it cannot be read.
+public func readBytes(_ path: String) -> [UInt8] {
   guard let file = fopen(path, "r") else { return [] }
   defer { fclose(file) }
   var result: [UInt8] = []
@@ -44,22 +46,8 @@ func readBytes(_ path: String) -> [UInt8] {
   }
 }
 
-func writeBytes(_ bytes: [UInt8], to path: String) {
+public func writeBytes(_ bytes: [UInt8], to path: String) {
   let file = fopen(path, "w")!
   fwrite(bytes, 1, bytes.count, file)
   fclose(file)
-}
-
-/// SplitMix64: a seeded generator, so that a failing sequence can be run again.
-struct Seeded: RandomNumberGenerator {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return value ^ value >> 31
-  }
 }
