@@ -24,6 +24,8 @@ typedef struct tape {
   uint64_t limit;
   uint64_t rounds_left;
   int64_t shift_ns;
+  uint32_t is_paced;
+  uint32_t rests;
   void *memory;
   uint64_t bytes;
   const quote *rows;
@@ -53,6 +55,7 @@ static gantry_status configure(gantry_instance *instance, const gantry_config *c
   self->instrument = (uint32_t)values[1].integer;
   self->limit = (uint64_t)values[2].integer;
   self->rounds_left = (uint64_t)values[3].integer;
+  self->is_paced = values[4].integer != 0;
   return GANTRY_OK;
 }
 
@@ -82,6 +85,8 @@ static void destroy(gantry_instance *instance) {
 
 static gantry_status pull(gantry_instance *instance, uint32_t max, gantry_outputs *outputs) {
   tape *self = (tape *)instance;
+  // Paced: every other pull has nothing yet, and the host's reader comes back a little later.
+  if (self->is_paced && (self->rests ^= 1)) return GANTRY_AGAIN;
   uint64_t left = self->count - self->next;
   uint32_t count = left < max ? (uint32_t)left : max;
   for (uint32_t index = 0; index < count; index++) {
@@ -130,6 +135,8 @@ static const gantry_param params[] = {
      .name = GANTRY_LITERAL("events"), .default_text = GANTRY_LITERAL("0"), .help = GANTRY_LITERAL("how many of them; 0 = all")},
     {.size = sizeof(gantry_param), .type = GANTRY_PARAM_INTEGER, .flags = GANTRY_PARAM_HAS_MIN, .minimum = 1,
      .name = GANTRY_LITERAL("repeat"), .default_text = GANTRY_LITERAL("1"), .help = GANTRY_LITERAL("how often they are handed out")},
+    {.size = sizeof(gantry_param), .type = GANTRY_PARAM_BOOL, .name = GANTRY_LITERAL("paced"),
+     .default_text = GANTRY_LITERAL("false"), .help = GANTRY_LITERAL("about a million a second instead of all at once")},
 };
 
 static const gantry_plugin plugin = {
@@ -140,7 +147,7 @@ static const gantry_plugin plugin = {
     .summary = GANTRY_LITERAL("hands out quotes that lie in memory"),
     .determinism = GANTRY_DETERMINISM_EXACT,
     .output_count = 1,
-    .param_count = 4,
+    .param_count = 5,
     .outputs = outputs,
     .params = params,
     .create = create,

@@ -33,9 +33,11 @@ enum Graphs {
     return "  ticks: { plugin: replay, params: { path: \(path), format: lean, instrument: EURUSD, repeat: 1000, limit: \(settings.events)\(more) } }\n"
   }
 
-  /// The tape's quotes, handed out `rounds` times; nodes are to follow.
-  static func quotes(tape: String, rounds: Int) -> String {
-    "graph: bench-swaps\n" + head + "  ticks: { plugin: bench-tape, params: { path: \(tape), instrument: EURUSD, repeat: \(rounds) } }\n"
+  /// The tape's quotes, handed out `rounds` times, about a million a second when they are paced; nodes are
+  /// to follow.
+  static func quotes(tape: String, rounds: Int, isPaced: Bool) -> String {
+    "graph: bench-swaps\n" + head
+      + "  ticks: { plugin: bench-tape, params: { path: \(tape), instrument: EURUSD, repeat: \(rounds), paced: \(isPaced) } }\n"
   }
 
   /// `count` pass-through nodes in a row.
