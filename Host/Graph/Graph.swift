@@ -159,6 +159,9 @@ public struct SwapPolicy: Sendable, Equatable {
   public var warm: Int = 0
   public var shadow: Int = 0
   public var probation: Int = 0
+  /// A second instance runs muted beside the counted one from the start, so that a state too large to
+  /// be saved on a lane can be handed over. It costs the node's work and memory twice.
+  public var standby = false
   public var revertIfErrors: Int?
   public var revertIfP99Us: Double?
   /// A share of instruments, 0...1; nil = none.

@@ -36,7 +36,7 @@ extension GraphReader {
     }
   }
 
-  static let swapKeys = ["warm", "shadow", "probation", "revert_if", "canary", "when", "timeout"]
+  static let swapKeys = ["warm", "shadow", "probation", "standby", "revert_if", "canary", "when", "timeout"]
 
   func swap(_ node: ManifestNode, _ draft: inout NodeDraft) {
     guard let mapping = MappingReader(node, "swap", keys: Self.swapKeys, example: "swap: { warm: 500, probation: 5000 }", report: report)
@@ -46,6 +46,7 @@ extension GraphReader {
     swap.warm = mapping.integer("warm", in: events) ?? 0
     swap.shadow = mapping.integer("shadow", in: events) ?? 0
     swap.probation = mapping.integer("probation", in: events) ?? 0
+    swap.standby = mapping.bool("standby") ?? false
     if let limits = mapping.value("revert_if"),
       let inner = MappingReader(limits, "revert_if", keys: ["errors", "p99_us"], example: "revert_if: { errors: 1, p99_us: 50 }", report: report)
     {
@@ -67,7 +68,7 @@ extension GraphReader {
     }
     draft.swap = swap
     draft.mutedSwapKeys = mapping.entries
-      .filter { ["warm", "shadow", "canary"].contains($0.key.text) && $0.value.text != "0" }
+      .filter { ["warm", "shadow", "canary", "standby"].contains($0.key.text) && $0.value.text != "0" && $0.value.text != "false" }
       .map { Word(text: $0.key.text, place: $0.key.place) }
   }
 

@@ -10,6 +10,10 @@ extension GraphSchema {
         ("shadow", integer("Events for which both run and only the old one counts", 0, 1_000_000_000)),
         ("probation", integer("Events for which the old one can still take over", 0, 1_000_000_000)),
         (
+          "standby",
+          .object([("description", .string("A muted twin from the start, for a state too large to be saved between two events")), ("type", .string("boolean"))])
+        ),
+        (
           "revert_if",
           object(
             "What ends the probation badly",

@@ -155,6 +155,9 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     raw = nil
   }
 
+  /// Not destroyed.
+  var isThere: Bool { state != .destroyed }
+
   /// What the instance remembers from events. On the control thread, while nobody else calls it.
   func save(_ table: UnsafePointer<gantry_state>) throws(GantryError) -> [UInt8] {
     final class Sink { var bytes: [UInt8] = [] }

@@ -283,6 +283,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       for index in graph.order.reversed() where options.script == nil || graph.nodes[index].plugin.effects == .none {
         try instances[index].start()
       }
+      try startStandbys()
       try writeMeta()
       for lane in planner.lanes { try startThread(of: lane) }
       for script in scripts { try script.start() }

@@ -139,6 +139,29 @@ import Testing
     #expect(outcome.diagnostics.isEmpty)
   }
 
+  @Test func `a large state is refused without a standby, and handed over through one`() throws {
+    let large = "bytes: 3000000"
+    let (_, error) = try Self.run(Self.yaml("meter", large)) { run, swaps in try run.swap(swaps.request("meter", large)) }
+    #expect(error?.diagnostics.first?.code == "swap.state-too-large")
+    let (outcome, failure) = try Self.run(Self.yaml("meter", large, policy: "standby: true")) { run, swaps in
+      for number in 0..<6 {
+        let report = try run.swap(
+          swaps.request("meter", large) {
+            $0.probation = 1_000_000_000; $0.shadow = 200
+          })
+        #expect(report.stateBytes == 3_000_016)
+        #expect(report.differingRows == 0)
+        if number % 2 == 0 {
+          #expect(try run.revert(node: "meter", by: "test").outcome == .reverted)
+        } else {
+          #expect(try run.commit(node: "meter", by: "test").outcome == .committed)
+        }
+      }
+    }
+    #expect(failure == nil, "\(String(describing: failure))")
+    try Self.expectSame(outcome, Self.still(like: outcome))
+  }
+
   // MARK: comparing
 
   @Test func `shadow says how many rows differ and how far`() throws {

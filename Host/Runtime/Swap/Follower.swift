@@ -20,7 +20,11 @@ import Synchronization
 /// Who handles records holds `turn`. Inline (canaries, and replays of swaps) the lane holds it
 /// always and the thread sleeps.
 final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's holder consumes; see fields
-  let muted: MutedInstance
+  /// The instance that may come to count, or a standby. Exchanged by whoever holds the turn.
+  private(set) var muted: MutedInstance
+  /// Fed the same, and never compared: standbys.
+  private(set) var others: [MutedInstance] = []
+  private let hasLost = Atomic<Bool>(false)
   private let memory: UnsafeMutableRawPointer
   private let capacity: UInt64
   /// The lane's.
@@ -107,6 +111,10 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     if isInline {
       clinux_set_thread_tag(muted.tag)
       beginCall(callCompares)
+      for other in others {
+        other.call(
+          input: input, rows: rows, count: count, stride: stride, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
+      }
       muted.call(
         input: input, rows: rows, count: count, stride: stride, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
       return
@@ -170,12 +178,12 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
 
   private func hasRoom(_ span: UInt64) -> Bool {
     guard span <= capacity / 4 else {
-      muted.fails("got a call of \(span) bytes, more than a follower takes")
+      hasLost.store(true, ordering: .releasing)
       return false
     }
     while tail &+ span &- head.load(ordering: .acquiring) > capacity {
-      guard canWait, muted.isWhole, !isStopped.load(ordering: .relaxed) else {
-        muted.fails("fell so far behind that it missed events")
+      guard canWait, !isGivenUp.load(ordering: .relaxed), !isStopped.load(ordering: .relaxed) else {
+        hasLost.store(true, ordering: .releasing)
         return false
       }
       // A replay waits for its slowest part. The lane may do the work itself.
@@ -196,7 +204,30 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   /// The tag of the lane's thread, set again after calls made here.
   var laneTag: UInt64?
 
+  /// Why what is fed here can never count; nil while it can.
+  var faultText: String? { hasLost.load(ordering: .acquiring) ? "fell so far behind that it missed events" : muted.faultText }
+
+  /// Nobody will handle what is pushed: a lane that waits for room goes on.
+  func giveUp(_ why: String) {
+    muted.fails(why)
+    isGivenUp.store(true, ordering: .releasing)
+  }
+  private let isGivenUp = Atomic<Bool>(false)
+
   // MARK: the turn
+
+  /// The turn, for the thread of a change, between two records.
+  func holdTurn() {
+    isWanted.store(true, ordering: .releasing)
+    while !takeTurn() { usleep(50) }
+    isWanted.store(false, ordering: .releasing)
+  }
+
+  /// The turn's holder: who is fed from here on. Each has handled what was handled so far.
+  func feed(_ first: MutedInstance, _ others: [MutedInstance]) {
+    muted = first
+    self.others = others
+  }
 
   func takeTurn() -> Bool { turn.compareExchange(expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged }
   func giveTurn() { turn.store(0, ordering: .releasing) }
@@ -332,6 +363,12 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
       let rowBytes = (Int(record.count) * Int(record.stride) + 63) & ~63
       if record.kind == Record.Kind.call {
         beginCall(record.isCompared != 0)
+        for other in others {
+          other.call(
+            input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride),
+            arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs,
+            chain: record.chain)
+        }
         muted.call(
           input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride),
           arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs, chain: record.chain)

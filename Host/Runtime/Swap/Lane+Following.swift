@@ -91,8 +91,6 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
   private let capacity: Int
   private(set) var used = 0
   private(set) var status: gantry_status = GANTRY_OK
-  /// For a replay: called on the lane with the saved state, before the candidate is fed.
-  var onSaved: ((UnsafeBufferPointer<UInt8>) -> Void)?
 
   /// The largest state that is saved on a lane.
   static let stateBytesMax = 64 << 10
@@ -120,7 +118,6 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
     if let state {
       status = save(state, node.pointee.instance)
       guard status == GANTRY_OK else { return true }
-      onSaved?(saved)
     }
     follower.muted.clone(from: node)
     follower.laneTag = lane.tag
@@ -150,6 +147,41 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
   }
 }
 
+/// Writes down that a swap has begun: its candidate is fed through the node's standby.
+final class BeginCommand: LaneCommand, @unchecked Sendable {
+  private let slot: Int
+  private let change: Int64
+
+  init(slot: Int, change: Int64) {
+    self.slot = slot
+    self.change = change
+    super.init()
+  }
+
+  override func perform(_ lane: Lane) -> Bool {
+    lane.recorder.decision(.swapBegan, node: lane.nodes[slot].index, value: change)
+    return true
+  }
+}
+
+/// The swap through a standby is over; the standby is fed on.
+final class EndCommand: LaneCommand, @unchecked Sendable {
+  private let slot: Int
+  private let change: Int64
+
+  init(slot: Int, change: Int64) {
+    self.slot = slot
+    self.change = change
+    super.init()
+  }
+
+  override func perform(_ lane: Lane) -> Bool {
+    lane.nodes[slot].watch.remove(.canary)
+    lane.recorder.decision(.swapEnded, node: lane.nodes[slot].index, value: change)
+    return true
+  }
+}
+
 /// The counted and the muted instance of a node change their roles.
 final class ExchangeCommand: LaneCommand, @unchecked Sendable {
   enum Reason { case flip, revert }
@@ -173,7 +205,7 @@ final class ExchangeCommand: LaneCommand, @unchecked Sendable {
     let wasInline = follower.isInline
     if !wasInline, !follower.takeOver(lane) { return false }
     // Handling what was left may have shown that it must not count.
-    if let fault = follower.muted.faultText {
+    if let fault = follower.faultText {
       failure = fault
     } else {
       follower.endComparison()
@@ -235,6 +267,8 @@ final class UnfollowCommand: LaneCommand, @unchecked Sendable {
     node.pointee.watch.remove(.canary)
     if node.pointee.tail == nil { node.pointee.watch.remove(.followed) }
     lane.followerCount -= 1
+    // A standby's end is no change.
+    guard change >= 0 else { return true }
     lane.recorder.decision(.swapEnded, node: node.pointee.index, value: change)
     return true
   }

@@ -14,6 +14,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
   /// The one that is muted now, and the one that is counted.
   private(set) var instance: Instance
   private(set) var counted: Instance
+  /// The two have changed their roles since this began.
+  private(set) var hasExchanged = false
   private let outputs: UnsafeMutablePointer<gantry_outputs>
   private let memory: UnsafeMutablePointer<MutedPort>
   let portCount: Int
@@ -267,6 +269,18 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     return GANTRY_OK
   }
 
+  /// Begins where another muted instance stands.
+  func clone(from other: MutedInstance) {
+    let old = other.instance.context
+    let new = instance.context
+    new.pointee.nextID = old.pointee.nextID
+    new.pointee.random = old.pointee.random
+    new.pointee.counters |= old.pointee.counters
+    for index in 0..<metricsPerNode { new.pointee.metrics[index] = old.pointee.metrics[index] }
+    timers.pointee.removeAll()
+    other.timers.pointee.copy(slot: 0, to: timers, slot: 0)
+  }
+
   // MARK: on the lane
 
   /// For a replay: which instance counts when this one begins.
@@ -350,6 +364,7 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     noteTrouble(lane, node)
     lane.gate.riskIsClosed(node: node.pointee.index, node.pointee.breaker.state == .open)
     swap(&counted, &instance)
+    hasExchanged.toggle()
     errorCount.store(0, ordering: .relaxed)
   }
 }

@@ -30,7 +30,8 @@ extension Run {
     }
     let number = numbers[node]
     guard let (lane, slot) = place(of: number) else {
-      throw GantryError("swap.no-lane", "\(request.node) does not run on a lane", exit: .usage)
+      throw GantryError(
+        "swap.source", "\(request.node) is a source, which does not run on a lane", help: ["change it in the graph file and use apply"], exit: .usage)
     }
     let driver = swapList.withLock { swaps -> SwapDriver? in
       guard swaps.drivers[node] == nil, !swaps.isClosed else { return nil }
@@ -174,6 +175,7 @@ extension Run {
       driver.ask(.supersede)
       _ = try? driver.wait(untilEnd: true)
     }
+    endStandbys()
   }
 
   func reopenSwaps() { swapList.withLock { $0.isClosed = false } }
@@ -185,6 +187,7 @@ extension Run {
       return swaps.all
     }
     for driver in drivers { _ = try? driver.wait(untilEnd: true) }
+    endStandbys()
   }
 }
 
@@ -196,4 +199,6 @@ struct RunSwaps {
   var lastNumber: Int64 = 0
   var isClosed = false
   var lastTag: UInt64 = 1_000_000
+  /// By node number.
+  var standbys: [Int: Standby] = [:]
 }

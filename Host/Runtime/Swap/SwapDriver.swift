@@ -26,6 +26,8 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private var artifacts: [ArtifactUse] = []
   private var isFollowed = false
   private var warmth = Warmth.nothing
+  /// The node's standby, through which the candidate is fed.
+  private var standby: Standby?
   private var commandPauseNs: UInt64 = 0
   private var flipLatencies = LatencySnapshot()
   private var handOver: HandOver?
@@ -140,7 +142,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       sight.backlogRows = follower.backlogRows
       sight.comparedRows = follower.comparedInputs
       sight.isLoaded = follower.isLoaded
-      sight.mutedFault = follower.muted.faultText
+      sight.mutedFault = follower.faultText
       sight.mutedErrors = follower.muted.errors
       // The first calls are slow by nature: they are judged with many others.
       sight.mutedP99Us = SwapDriver.p99(follower.muted.latencies, atLeast: UInt64(min(max(request.policy.shadow / 2, 100), 1000)))
@@ -189,6 +191,10 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       letGo()
       throw error
     }
+    if let standby = run.standby(of: nodeNumber), case .state = warmth {
+      self.standby = standby
+      return
+    }
     let muted = MutedInstance(
       instance: candidate, beside: run.instances[node], like: lane.nodes + slot, tag: run.nextTag(), clock: run.clock)
     follower = Follower(muted, like: lane.nodes + slot, name: request.node, clock: lane.clock)
@@ -216,6 +222,14 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   }
 
   private func follow() throws(GantryError) {
+    if let standby, let candidate {
+      try run.describe(request, number: number, artifacts)
+      let stateBytes = try standby.feed(candidate, request, lane.nodes + slot)
+      follower = standby.follower
+      shared.withLock { $0.report.stateBytes = stateBytes }
+      try asked(BeginCommand(slot: slot, change: number))
+      return
+    }
     guard let candidate, let follower else { throw SwapDriver.bug("nothing to follow") }
     var saved: UnsafePointer<gantry_state>?
     var usesTail = false
@@ -234,7 +248,9 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
         isLarge
           ? "\(request.node)'s state is larger than the \(FollowCommand.stateBytesMax >> 10) KB that are saved on a lane"
           : "\(request.node) did not save its state (\(statusName(command.status)))",
-        help: isLarge ? ["give the node `swap: { warm: N }`, or ask for a cold swap with --cold"] : ["see the plugin's log"])
+        help: isLarge
+          ? ["give the node `swap: { standby: true }`, which keeps a muted twin from the next start on, or ask for a cold swap with --cold"]
+          : ["see the plugin's log"])
     }
     isFollowed = true
     if case .state(let old, let new) = warmth {
@@ -242,7 +258,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       do throws(GantryError) {
         try candidate.load(new, from: old.pointee, command.saved, converters: request.converters)
       } catch {
-        follower.muted.fails("did not take the state")
+        follower.giveUp("did not take the state")
         throw error
       }
     }
@@ -304,6 +320,20 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       isFollowed = false
     }
     remember()
+    if let standby {
+      if follower != nil {
+        note(
+          pauses: {
+            let command = EndCommand(slot: slot, change: number); _ = lane.ask(command); return command
+          }())
+      }
+      for code in standby.settle(counted: run.instances[node]) { run.didLetGo(code) }
+      if follower == nil, let candidate { candidate.destroy() }
+      self.standby = nil
+      follower = nil
+      candidate = nil
+      return
+    }
     follower?.stop()
     let muted = follower?.muted.instance ?? candidate
     if let muted, muted !== run.instances[node] {
