@@ -68,7 +68,10 @@ extension Run {
   }
 
   /// All swaps of this run, under way and ended.
-  public var swaps: [SwapReport] { swapList.withLock { $0.all }.map(\.report) }
+  public var swaps: [SwapReport] {
+    let (ended, running) = swapList.withLock { ($0.ended, $0.all) }
+    return ended + running.map(\.report)
+  }
 
   private func check(_ request: SwapRequest) throws(GantryError) -> Int {
     guard let node = graph.node(named: request.node), let other = request.graph.node(named: request.node) else {
@@ -161,6 +164,10 @@ extension Run {
   func swapEnded(_ driver: SwapDriver) {
     swapList.withLock { swaps in
       if swaps.drivers[driver.node] === driver { swaps.drivers[driver.node] = nil }
+      // What a swap held is gone with it; its report stays.
+      swaps.all.removeAll { $0 === driver }
+      swaps.ended.append(driver.report)
+      if swaps.ended.count > RunSwaps.reportsMax { swaps.ended.removeFirst(RunSwaps.reportsMax / 2) }
     }
   }
 
@@ -195,7 +202,11 @@ extension Run {
 struct RunSwaps {
   /// By node: the swap under way.
   var drivers: [Int: SwapDriver] = [:]
+  /// Those under way, in the order in which they began.
   var all: [SwapDriver] = []
+  /// Reports of the last ones that ended.
+  var ended: [SwapReport] = []
+  static let reportsMax = 1000
   var lastNumber: Int64 = 0
   var isClosed = false
   var lastTag: UInt64 = 1_000_000
