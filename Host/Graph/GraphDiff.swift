@@ -8,7 +8,7 @@ public struct NodeChange: Sendable, Equatable {
     case keep
     /// The same instance gets new live parameters, or the host follows another policy for it.
     case reconfigure
-    /// The same code, parameters and state; other edges, another lane or other queues.
+    /// The same instance; edges from elsewhere that bring the same, another lane or other queues.
     case rewire
     /// A new instance that starts with the old one's state.
     case swapWithState = "swap with state"
@@ -119,7 +119,9 @@ public enum GraphDiff {
     }
     if old.isolation != new.isolation { raise(swap, ["isolate \(old.isolation.rawValue) -> \(new.isolation.rawValue)"]) }
     if Set(old.grants) != Set(new.grants) { raise(swap, ["grant \(listed(old.grants.map(\.rawValue))) -> \(listed(new.grants.map(\.rawValue)))"]) }
-    raise(.rewire, edgeReasons(old, new, oldGraph, newGraph))
+    // An instance is configured with what its edges bring.
+    let isSameShape = edgeShape(old, oldGraph) == edgeShape(new, newGraph)
+    raise(isSameShape ? .rewire : swap, edgeReasons(old, new, oldGraph, newGraph))
     raise(.reconfigure, policyReasons(old, new, oldGraph, newGraph))
     change.isHandOver = change.action >= .swapWithState && (old.plugin.effects == .external || new.plugin.effects == .external)
     return change
@@ -168,6 +170,16 @@ public enum GraphDiff {
       }
     }
     return reasons
+  }
+
+  /// What comes into each port, in order.
+  private static func edgeShape(_ node: GraphNode, _ graph: Graph) -> [Int: [String]] {
+    var shape: [Int: [String]] = [:]
+    for edge in node.inputs {
+      let type = graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type
+      shape[edge.toPort, default: []].append("\(type.name)\(edge.isFeedback ? "~" : "")")
+    }
+    return shape
   }
 
   static func edgeText(_ edge: Edge, into node: GraphNode, _ graph: Graph) -> String {

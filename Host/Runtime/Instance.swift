@@ -32,7 +32,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   private(set) var state = State.created
   /// Set by configure: one for each output port.
   private(set) var schemas: [PortSchema] = []
-  /// What configure was told about the node's edges, in the order of `from`.
+  /// What configure was told about the node's edges: port by port, in the order of `from`.
   private(set) var edges: [InputEdge] = []
   private let place: Place?
 
@@ -104,10 +104,21 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
       throw GantryError("apply.not-live", "PLUGIN: \(name) does not offer gantry.params-live/1, which its parameters ask for", at: place)
     }
     var artifacts: [ArtifactUse] = []
-    let memory = try ConfigMemory(graph: graph, node: node, inputs: edges.map(\.schema), artifacts: &artifacts)
+    let memory = try ConfigMemory(graph: graph, node: node, inputs: schemas(of: graph, node), artifacts: &artifacts)
     defer { memory.deallocate() }
     let status = control { apply(raw, memory.config.pointee.values, memory.config.pointee.value_count) }
     guard status == GANTRY_OK else { throw failure("apply.parameters-refused", "\(name) refused its new parameters", status, memory) }
+  }
+
+  /// The schemas of the node's edges in the order of `from`, as it was told.
+  func schemas(of graph: Graph, _ node: Int) -> [PortSchema] {
+    var taken: [Int: Int] = [:]
+    return graph.nodes[node].inputs.map { edge in
+      let place = taken[edge.toPort, default: 0]
+      taken[edge.toPort] = place + 1
+      let mine = edges.filter { $0.port == edge.toPort }
+      return place < mine.count ? mine[place].schema : PortSchema(type: .any, columns: [])
+    }
   }
 
   /// Everything the instance remembers, by `gantry.state/1`; nil when it does not offer that. Its lane
@@ -226,7 +237,8 @@ struct InputEdge: Equatable, Sendable {
   var schema: PortSchema
 
   static func list(_ graph: Graph, _ node: Int, _ schemas: [PortSchema]) -> [InputEdge] {
-    zip(graph.nodes[node].inputs, schemas).map { InputEdge(port: $0.toPort, isFeedback: $0.isFeedback, schema: $1) }
+    let edges = zip(graph.nodes[node].inputs, schemas).map { InputEdge(port: $0.toPort, isFeedback: $0.isFeedback, schema: $1) }
+    return edges.enumerated().sorted { ($0.element.port, $0.offset) < ($1.element.port, $1.offset) }.map(\.element)
   }
 }
 

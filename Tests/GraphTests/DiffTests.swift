@@ -53,10 +53,11 @@ import Testing
   @Test func `other edges, lanes and queues rewire`() throws {
     #expect(
       try Self.changes("[risk.alerts, broker.executions], queue: { size: 1024,", "[risk.alerts], lane: slow, queue: { size: 2048,") == [
-        "notify: rewire: without broker.executions -> events; lane main -> slow"
+        "notify: swap cold: without broker.executions -> events; lane main -> slow"
       ])
+    #expect(try Self.changes("[risk.alerts, broker.executions], queue", "[risk.alerts, broker.executions], lane: slow, queue") == ["notify: rewire: lane main -> slow"])
     #expect(try Self.changes("size: 1024", "size: 2048") == ["notify: rewire: queue 1024 drop_oldest -> 2048 drop_oldest"])
-    #expect(try Self.changes("[risk.alerts, broker.executions]", "[broker.executions, risk.alerts]") == ["notify: rewire: another order of from"])
+    #expect(try Self.changes("[risk.alerts, broker.executions]", "[broker.executions, risk.alerts]") == ["notify: swap cold: another order of from"])
   }
 
   @Test func `policies of the host reconfigure`() throws {
@@ -74,5 +75,28 @@ import Testing
     #expect(changed.count == 7)
     #expect(changed[0] == "ticks: swap cold: instrument 1 EURUSD changed")
     #expect(try Self.changes("session: fx }", "session: fx }\n  NZDUSD: { tick: 0.00001 }") == [])
+  }
+}
+
+/// What `gantry plan` prints.
+@Suite struct GraphPlanTests {
+  private func plan(_ from: String, _ to: String) throws -> GraphPlan {
+    let old = try graph(Catalog.momentum)
+    let new = try graph(Catalog.momentum.replacing(from, with: to))
+    return GraphPlan(graph: new.name, changes: GraphDiff.diff(old: old, new: new))
+  }
+
+  @Test func `a plan has a line for each node that changes, with the reasons`() throws {
+    let text = try plan("max_position: 100000", "max_position: 200000").text(paint: Paint(enabled: false))
+    #expect(
+      text == """
+          eurusd-momentum: 1 swap with state, 6 keep
+          ~ risk  swap with state  params.max_position 100000 -> 200000
+        """)
+  }
+
+  @Test func `a plan of nothing says so`() throws {
+    #expect(try plan("x", "x").text(paint: Paint(enabled: false)) == "  eurusd-momentum runs already: nothing to do")
+    #expect(try plan("x", "x").changes == false)
   }
 }

@@ -256,7 +256,7 @@ final class ApplyTransaction {
     inherit(again, from: before)
     do throws(GantryError) {
       var artifacts: [ArtifactUse] = []
-      try again.configure(old.graph, inputs: before.edges.map(\.schema), artifacts: &artifacts)
+      try again.configure(old.graph, inputs: before.schemas(of: old.graph, place), artifacts: &artifacts)
       if let state { try again.loadState(state.version, state.bytes) }
       try again.start()
     } catch {
