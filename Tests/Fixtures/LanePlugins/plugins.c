@@ -426,12 +426,12 @@ static const gantry_plugin ill = {
 
 // MARK: keeper: counts the ticks it is given: count, bid, the live `scale`, its own number; fails a change where told to
 
-enum { K_SCALE, K_REFUSE, K_TIMER, K_LABEL };
+enum { K_SCALE, K_REFUSE, K_TIMER, K_LABEL, K_STRICT };
 enum { K_CREATE = 1, K_CONFIGURE, K_START, K_LOAD, K_SAVE, K_LIVE };
 #define LIVE_WHOLE(name_, default_)                                                     \
   {.size = sizeof(gantry_param), .type = GANTRY_PARAM_INTEGER, .flags = GANTRY_PARAM_LIVE, .name = GANTRY_LITERAL(name_), \
    .default_text = GANTRY_LITERAL(default_), .help = GANTRY_LITERAL("a whole number")}
-static const gantry_param keeper_params[] = {LIVE_WHOLE("scale", "1"), WHOLE("refuse", "0"), WHOLE("timer", "0"), WHOLE("label", "0")};
+static const gantry_param keeper_params[] = {LIVE_WHOLE("scale", "1"), WHOLE("refuse", "0"), WHOLE("timer", "0"), WHOLE("label", "0"), WHOLE("strict", "0")};
 static _Atomic uint64_t keepers_made;
 static _Atomic int64_t keepers_alive;
 
@@ -457,6 +457,10 @@ static gantry_status keeper_batch(gantry_instance *s, const gantry_batch *batch,
   for (uint32_t i = 0; i < batch->count; i++) {
     const gantry_tick *in = (const gantry_tick *)gantry_event(batch, i);
     s->seen += 1;
+    if (s->param[K_STRICT] && in->bid != (double)s->seen) {
+      outs->consumed = i;
+      return s->host->fail(s->node, GANTRY_BUG, 0, text("an event is missing or came twice"));
+    }
     if (!put(outs, 0, i, (double)s->seen, in->bid, (double)s->param[K_SCALE], (double)s->calls)) return GANTRY_FULL;
     if (s->param[K_TIMER] > 0 && s->seen % 10 == 0) s->host->set_timer(s->node, in->header.event_ns + s->param[K_TIMER], s->seen);
   }

@@ -58,11 +58,13 @@ final class ApplyBench {
     var ports: [String: [Row]] = [:]
     func rows(_ port: String) -> [Row] { ports[port] ?? [] }
     func ticks(_ port: String) -> [gantry_tick] { rows(port).map(\.tick) }
+    /// Events of a node, of its source for one.
+    func events(_ name: String) -> Int { Int(node(name)?.events ?? 0) }
     func node(_ name: String) -> RunSummary.Node? { summary.nodes.first { $0.name == name } }
   }
 
-  /// Waits for the run's end.
-  func end(stop: Bool = false) throws -> Ended {
+  /// Ends the run, or waits for its end.
+  func end(stop: Bool = true) throws -> Ended {
     if stop { run.requestStop() }
     let began = Bench.monotonicNs()
     run.wait { run in if Bench.monotonicNs() - began > Bench.deadlineNs { run.requestStop() } }

@@ -112,6 +112,24 @@ enum Bench {
     let list = Mutex<[LogLine]>([])
   }
 
+  /// The names of this process's threads.
+  static var threadNames: [String] {
+    guard let tasks = opendir("/proc/self/task") else { return [] }
+    defer { closedir(tasks) }
+    var names: [String] = []
+    while let entry = readdir(tasks) {
+      let id = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      guard let file = fopen("/proc/self/task/\(id)/comm", "r") else { continue }
+      defer { fclose(file) }
+      var line = [UInt8](repeating: 0, count: 64)
+      let length = fread(&line, 1, 64, file)
+      if let name = String(decoding: line[..<length], as: UTF8.self).split(separator: "\n").first { names.append(String(name)) }
+    }
+    return names
+  }
+
+  static func threads(named name: String) -> Int { threadNames.count { $0 == name } }
+
   static let deadlineNs: Int64 = 120_000_000_000
 
   static func monotonicNs() -> Int64 {
