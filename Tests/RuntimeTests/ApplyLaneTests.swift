@@ -30,6 +30,7 @@ struct ApplyLaneTests {
         "m: { plugin: keeper, from: [k], lane: c, queue: { size: 300 } }", clock: clock), captures: ["n"])
     try bench.until(events: 5000)
     for label in 1...5 {
+      try bench.until(events: bench.run.eventCount + 2000)
       try bench.apply(
         Self.graph(
           "k: { plugin: keeper, from: s, params: { label: \(label) } }",

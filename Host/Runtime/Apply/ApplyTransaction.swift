@@ -308,22 +308,12 @@ final class ApplyTransaction {
   private func carryNodes(from before: LaneLayout) {
     for index in graph.nodes.indices where !plan.nodes[index].isFresh {
       guard let new = layout.node(numbers[index]), let old = before.node(numbers[index]) else { continue }
-      var node = old.pointee
-      node.outputs = new.pointee.outputs
-      node.inputs = new.pointee.inputs
-      node.inputCount = new.pointee.inputCount
-      node.ports = new.pointee.ports
-      node.portCount = new.pointee.portCount
-      node.isSingle = new.pointee.isSingle
-      node.onErrorHalts = new.pointee.onErrorHalts
-      node.fallback = new.pointee.fallback
-      node.watch = new.pointee.watch.union(old.pointee.watch.intersection(.troubled))
-      node.tail = new.pointee.tail
+      new.pointee.breaker = old.pointee.breaker
+      if old.pointee.watch.contains(.troubled) { new.pointee.watch.insert(.troubled) }
       if let tail = old.pointee.tail, new.pointee.tail != nil, self.old.graph.nodes[plan.nodes[index].old!].swap.warm == graph.nodes[index].swap.warm {
         layout.exchangeTail(new, before, tail)
-        node.tail = tail
+        new.pointee.tail = tail
       }
-      new.pointee = node
     }
   }
 

@@ -78,6 +78,7 @@ extension Run {
         throw GantryError("apply.head-too-large", "the new graph's head has \(journaled.json.count) bytes; the journal keeps \(Run.headBytesMax)")
       }
       if let journal { for object in journaled.objects { try keep(object, in: journal) } }
+      if let error = superseded() { throw error }
       tell(.prepare, transaction.summary)
       held = try hold(needsCut: transaction.needsCut, timeoutNs: 30_000_000_000, isUnwanted: superseded)
     } catch {

@@ -9,6 +9,7 @@ import Synchronization
 final class ApplyBench {
   let run: Run
   private var count = 0
+  private var hasEnded = false
   private let told = Told()
 
   private final class Told: Sendable {
@@ -52,6 +53,14 @@ final class ApplyBench {
       progress: { step in told.steps.withLock { $0.append(step) } })
   }
 
+  /// A test that has thrown leaves no thread behind.
+  deinit {
+    guard !hasEnded else { return }
+    run.requestStop()
+    run.wait()
+    _ = try? run.finish()
+  }
+
   struct Ended {
     var summary: RunSummary
     /// By `node.port`, in the order of emission.
@@ -65,7 +74,12 @@ final class ApplyBench {
 
   /// Ends the run, or waits for its end.
   func end(stop: Bool = true) throws -> Ended {
-    if stop { run.requestStop() }
+    if stop {
+      // The graph as it is now has run as well.
+      try until(events: run.eventCount + 1000)
+      run.requestStop()
+    }
+    hasEnded = true
     let began = Bench.monotonicNs()
     run.wait { run in if Bench.monotonicNs() - began > Bench.deadlineNs { run.requestStop() } }
     let outputs = Dictionary(uniqueKeysWithValues: run.graph.nodes.map { ($0.name, $0.plugin.outputs) })
