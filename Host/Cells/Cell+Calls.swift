@@ -245,6 +245,7 @@ extension Cell {
     for port in 0..<recipe.outputs.count { outputs.pointee.ports[port].count = 0 }
     clinux_ring_bell(bell)
     let text = link.epitaph
+    onEnd(text)
     return fail(text.contains("did not return") ? GANTRY_TIMEOUT : GANTRY_GONE, "its cell \(text)")
   }
 

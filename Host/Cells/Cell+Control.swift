@@ -19,7 +19,9 @@ extension Cell {
 
   private func ended(_ link: CellLink) -> gantry_status {
     clinux_ring_bell(bell)
-    return fail(GANTRY_GONE, "its cell \(link.epitaph)")
+    let text = link.epitaph
+    onEnd(text)
+    return fail(GANTRY_GONE, "its cell \(text)")
   }
 
   func create() -> gantry_status { control(.create) }
@@ -56,7 +58,7 @@ extension Cell {
 
   func destroy() {
     if let link = take() {
-      _ = link.exchange(link.calls, .destroy, deadlineNs: recipe.limits.deadlineNs)
+      if link.exchange(link.calls, .destroy, deadlineNs: recipe.limits.deadlineNs) != .done { onEnd(link.epitaph) }
       give()
     }
     shutDown()

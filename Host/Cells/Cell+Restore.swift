@@ -57,7 +57,7 @@ extension Cell {
     script(.configure)
     try put(configuration)
     try step(.configure)
-    guard isStarted else { return "configured as before" }
+    guard isStarted || !facts.functions.contains(.start) else { return "configured as before" }
     script(.start)
     try step(.start)
     if let applied {

@@ -61,8 +61,14 @@ final class Cell: @unchecked Sendable {  // what is not atomic belongs to whoeve
     var walls: UInt32 = 0
   }
 
-  init(recipe: CellRecipe, host: UnsafePointer<gantry_host>, node: OpaquePointer?) {
+  /// Told how a child ended that nobody had asked to.
+  let onEnd: @Sendable (String) -> Void
+
+  init(
+    recipe: CellRecipe, host: UnsafePointer<gantry_host>, node: OpaquePointer?, onEnd: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
     self.recipe = recipe
+    self.onEnd = onEnd
     self.host = host
     self.node = node
     bell = clinux_make_bell()
@@ -195,6 +201,8 @@ final class Cell: @unchecked Sendable {  // what is not atomic belongs to whoeve
     dead.listen()
     let end = dead.epitaph
     history.withLock { $0.lastEnd = end }
+    onEnd(end)
+    if recipe.limits.isThrowaway { return waitForClose() }
     var pauseNs = restart.ended(afterNs: clinux_monotonic_ns() - bornNs)
     dead.log(GANTRY_LOG_ERROR, "its cell \(end); a new one follows in \(pauseNs / 1_000_000) ms")
     while !closing.load(ordering: .acquiring) {
@@ -208,6 +216,10 @@ final class Cell: @unchecked Sendable {  // what is not atomic belongs to whoeve
           GANTRY_LOG_ERROR, "its cell could not be brought back: \(error.diagnostics.first?.text ?? ""); again in \(pauseNs / 1_000_000) ms")
       }
     }
+  }
+
+  private func waitForClose() {
+    while rest(1_000_000_000) {}
   }
 
   /// Waits, but not beyond the cell's end. False when that has come.

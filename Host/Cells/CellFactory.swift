@@ -28,11 +28,16 @@ public final class CellFactory: Sendable {
   public func code(
     graph: Graph, node: Int, description: PluginDescription, image: PluginImage, generation: UInt32, limits: CellLimits = CellLimits()
   ) throws(GantryError) -> PluginCode {
-    let copy = try privateCopy(image)
-    let plugin = CellPlugin(
-      recipe: CellFactory.recipe(graph.nodes[node], description, copy, executable, limits), description: description, copy: copy)
+    let plugin = try makePlugin(graph.nodes[node], description, image, limits)
     state.withLock { $0.plugins.append(plugin) }
     return PluginCode(raw: plugin.raw, description: description, sha256: image.sha256, generation: generation)
+  }
+
+  func makePlugin(
+    _ node: GraphNode, _ description: PluginDescription, _ image: PluginImage, _ limits: CellLimits
+  ) throws(GantryError) -> CellPlugin {
+    let copy = try privateCopy(image)
+    return CellPlugin(recipe: CellFactory.recipe(node, description, copy, executable, limits), description: description, copy: copy)
   }
 
   private func privateCopy(_ image: PluginImage) throws(GantryError) -> PluginCopy {

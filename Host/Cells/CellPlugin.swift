@@ -65,6 +65,11 @@ final class CellPlugin: @unchecked Sendable {  // the table changes in the first
     UnsafeRawPointer(plugin).assumingMemoryBound(to: Box.self).pointee.owner.takeUnretainedValue()
   }
 
+  /// How the first of its cells that did not end as it should have ended; nil when all did.
+  var firstEnd: String? { ends.withLock { $0 } }
+  private let ends = Mutex<String?>(nil)
+  func note(end: String) { ends.withLock { $0 = $0 ?? end } }
+
   /// The living cells, for status.
   var living: [Cell] {
     cells.withLock { cells in
@@ -74,10 +79,11 @@ final class CellPlugin: @unchecked Sendable {  // the table changes in the first
   }
 
   private func makeCell(_ host: UnsafePointer<gantry_host>, _ node: OpaquePointer?) -> (Cell?, gantry_status) {
-    let cell = Cell(recipe: recipe, host: host, node: node)
+    let cell = Cell(recipe: recipe, host: host, node: node, onEnd: { [weak self] in self?.note(end: $0) })
     do throws(GantryError) {
       try cell.open()
     } catch {
+      note(end: error.diagnostics.first?.text ?? "did not start")
       return (nil, cell.fail(error.diagnostics.first?.code == "cell.not-loaded" ? GANTRY_INVALID : GANTRY_GONE, error.diagnostics.first?.text ?? "it did not start"))
     }
     adopt(cell.facts)

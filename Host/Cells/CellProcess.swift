@@ -50,7 +50,7 @@ final class CellProcess: Sendable {
     posix_spawnattr_setsigdefault(&attributes, &all)
     posix_spawnattr_setpgroup(&attributes, 0)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-    let kept = ["LD_LIBRARY_PATH", "LANG", "TZ"].compactMap { (name: String) in getenv(name).map { name + "=" + String(cString: $0) } }
+    let kept = ["LD_LIBRARY_PATH", "LANG", "TZ"].compactMap { (name: String) in getenv(name).map { name + "=" + String(cString: $0) } } + ["SWIFT_BACKTRACE=enable=no"]
     let words: [String] = ["gantry-cell:\(name)", CellProcess.verb, String(getpid())]
     var argv = words.map { strdup($0) } + [nil]
     var environment = kept.map { strdup($0) } + [nil]

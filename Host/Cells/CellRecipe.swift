@@ -8,6 +8,8 @@ public struct CellLimits: Sendable, Equatable {
   public var controlDeadlineNs: Int64 = 60_000_000_000
   /// Address space that the plugin may take beyond its code and the shared areas.
   public var memoryBytes: UInt64 = 2 << 30
+  /// The cell is not brought back when it ends.
+  var isThrowaway = false
   /// Events between two snapshots of a plugin that has a state.
   public var snapshotEvery = 4096
   public init() {}

@@ -295,6 +295,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   func lend(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) { muted.change(places: lane, node) }
   func takeBack(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) { muted.change(places: lane, node) }
 
+  /// Rows pushed so far.
+  var pushedCount: UInt64 { pushed.load(ordering: .relaxed) }
   /// Rows pushed and not yet handled.
   var backlogRows: UInt64 { pushed.load(ordering: .relaxed) &- handled.load(ordering: .relaxed) }
   /// Rows whose outputs were compared.

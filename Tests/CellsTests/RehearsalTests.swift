@@ -1,0 +1,61 @@
+import BrokenPlugins
+import GantryBase
+import GantryCells
+import GantryGraph
+import GantryLoader
+@testable import GantryRuntime
+import Testing
+
+/// A candidate's rehearsal: whatever it does there costs the candidate only.
+@Suite(.enabled(if: Fixture.hasCompiler)) struct RehearsalTests {
+  private static func yaml(_ plugin: String, _ params: String = "", count: Int = 200_000_000) -> String {
+    Bench.yaml(
+      """
+      s: { plugin: beat, params: { count: \(count), step: 1000 } }
+      t: { plugin: \(plugin), from: s, params: { \(params) } }
+      """)
+  }
+
+  /// Rehearses `plugin` for the node of a running graph; what it threw.
+  private static func rehearse(_ plugin: String, _ params: String, limits: CellLimits = CellLimits()) throws -> GantryError? {
+    let running = try Bench.load(yaml("tally"), files: Cells.files())
+    let wanted = try Bench.load(yaml(plugin, params), files: Cells.files())
+    let node = wanted.graph.node(named: "t")!
+    let run = try Run(graph: running.graph, options: RunOptions()) { node throws(GantryError) in running.code[node] }
+    try run.start()
+    let request = SwapRequest(
+      id: "c1", node: "t", graph: wanted.graph, code: wanted.code[node], policy: SwapPolicy(), isCold: plugin != "tally", by: "a test")
+    let rehearsal = CellFactory(executable: Cells.gantry).rehearsal(
+      of: request, image: try PluginImage(path: wanted.code[node].description.path), run: run, limits: limits)
+    var failure: GantryError?
+    do throws(GantryError) { try rehearsal() } catch { failure = error }
+    // The run goes on, whatever happened there.
+    let before = run.eventCount
+    #expect(Cells.wait(for: { run.eventCount > before }))
+    run.requestStop()
+    run.wait()
+    _ = try run.finish()
+    return failure
+  }
+
+  @Test func `a candidate that does well passes`() throws {
+    #expect(try Self.rehearse("tally", "random: 1") == nil)
+  }
+
+  @Test(arguments: [
+    ("stillborn", "", "create"), ("doomed", "in: 1", "configure"), ("doomed", "in: 2", "start"), ("tally", "load: 1", "loading a state"),
+    ("doomed", "in: 3", "on_batch"), ("doomed", "in: 4", "stop"),
+  ])
+  func `a trap is named with its phase, in whichever it comes`(_ plugin: String, _ params: String, _ phase: String) throws {
+    let error = try #require(try Self.rehearse(plugin, params))
+    #expect(error.diagnostics[0].code == "swap.rehearsal-failed")
+    #expect(error.diagnostics[0].text.contains("SIGILL") && error.diagnostics[0].text.contains(" in \(phase)"), "\(error.diagnostics[0].text)")
+  }
+
+  @Test func `a hang is ended at its deadline`() throws {
+    var limits = CellLimits()
+    limits.deadlineNs = 200_000_000
+    let error = try #require(try Self.rehearse("doomed", "in: 3, how: 5", limits: limits))
+    #expect(error.diagnostics[0].text.contains("did not return from on_batch within 200 ms"))
+  }
+}
