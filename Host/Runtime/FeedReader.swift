@@ -62,6 +62,7 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   func start() throws(GantryError) {
     try thread.start(name: "feed:\(setup.name)") { [self] in
       clinux_set_thread_tag(setup.tag)
+      clinux_crash_on_node(setup.context.pointee.node, 0, crashPhase("feed"))
       run()
       cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
     }

@@ -43,7 +43,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     name = graph.nodes[node].name
     place = graph.nodes[node].place
     var instance: OpaquePointer?
-    let status = control { code.raw.pointee.create(code.raw, hostTable, OpaquePointer(context), &instance) }
+    let status = control("create") { code.raw.pointee.create(code.raw, hostTable, OpaquePointer(context), &instance) }
     guard status == GANTRY_OK, instance != nil else {
       throw failure("runtime.create-failed", "cannot create an instance of \(code.description.id)", status)
     }
@@ -51,10 +51,15 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   }
 
   /// Runs a [control] call: the thread check of the host's functions knows about it.
-  private func control(_ body: () -> gantry_status) -> gantry_status {
+  private func control(_ phase: StaticString, _ body: () -> gantry_status) -> gantry_status {
     context.pointee.inControl = true
     context.pointee.failLength = 0
-    defer { context.pointee.inControl = false }
+    CrashRecord.name(context.pointee.node, name, plugin: "\(code.description.id)@\(code.description.version)")
+    clinux_crash_on_node(context.pointee.node, code.generation, crashPhase(phase))
+    defer {
+      context.pointee.inControl = false
+      clinux_crash_on_nothing()
+    }
     return body()
   }
 
@@ -62,7 +67,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     precondition(state == .created)
     let memory = try ConfigMemory(graph: graph, node: node, inputs: inputs, artifacts: &artifacts)
     defer { memory.deallocate() }
-    let status = control { code.raw.pointee.configure(raw, memory.config) }
+    let status = control("configure") { code.raw.pointee.configure(raw, memory.config) }
     guard status == GANTRY_OK else { throw failure("runtime.configure-failed", "\(name) refused its configuration", status, memory) }
     edges = InputEdge.list(graph, node, inputs)
     schemas = []
@@ -81,7 +86,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   func start() throws(GantryError) {
     precondition(state == .configured)
     if let start = code.raw.pointee.start {
-      let status = control { start(raw) }
+      let status = control("start") { start(raw) }
       guard status == GANTRY_OK else { throw failure("runtime.start-failed", "\(name) did not start", status) }
     }
     state = .running
@@ -93,7 +98,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     state = .stopped
     defer { context.pointee.isAlive = false }
     guard let stop = code.raw.pointee.stop else { return nil }
-    let status = control { stop(raw) }
+    let status = control("stop") { stop(raw) }
     return status == GANTRY_OK ? nil : failure("runtime.stop-failed", "\(name) did not stop cleanly", status)
   }
 
@@ -106,7 +111,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     var artifacts: [ArtifactUse] = []
     let memory = try ConfigMemory(graph: graph, node: node, inputs: schemas(of: graph, node), artifacts: &artifacts)
     defer { memory.deallocate() }
-    let status = control { apply(raw, memory.config.pointee.values, memory.config.pointee.value_count) }
+    let status = control("apply") { apply(raw, memory.config.pointee.values, memory.config.pointee.value_count) }
     guard status == GANTRY_OK else { throw failure("apply.parameters-refused", "\(name) refused its new parameters", status, memory) }
   }
 
@@ -138,7 +143,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
       if let bytes { sink.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
       return GANTRY_OK
     }
-    let status = control { save(raw, &writer) }
+    let status = control("save") { save(raw, &writer) }
     guard status == GANTRY_OK else { throw failure("apply.state-not-saved", "\(name) did not save its state", status) }
     return (state.pointee.version, sink.bytes)
   }
@@ -148,7 +153,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     guard let state = capability("gantry.state/1", as: gantry_state.self), let load = state.pointee.load else {
       throw GantryError("apply.state-refused", "the new instance of \(name) does not offer gantry.state/1", at: place)
     }
-    let status = control {
+    let status = control("load") {
       bytes.withUnsafeBufferPointer { load(raw, version, gantry_bytes(data: $0.baseAddress, length: UInt64($0.count))) }
     }
     guard status == GANTRY_OK else { throw failure("apply.state-refused", "the new instance of \(name) did not take the state", status) }
@@ -183,7 +188,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
       if let bytes { sink.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
       return GANTRY_OK
     }
-    let status = control { table.pointee.save(raw, &writer) }
+    let status = control("save") { table.pointee.save(raw, &writer) }
     guard status == GANTRY_OK else { throw failure("swap.state-not-saved", "\(name) did not save its state", status) }
     return sink.bytes
   }
@@ -194,7 +199,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   ) throws(GantryError) {
     let sameLayout = swiftText(old.schema) == swiftText(table.pointee.schema)
     if sameLayout {
-      let status = control { table.pointee.load(raw, old.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count))) }
+      let status = control("load") { table.pointee.load(raw, old.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count))) }
       if status == GANTRY_OK { return }
       guard status == GANTRY_UNSUPPORTED, !converters.isEmpty else {
         throw failure("swap.state-refused", "\(name) did not take the state", status)
@@ -207,7 +212,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
         help: ["add a plugin with gantry.state-convert/1 for the two, or ask for a cold swap"])
     }
     let status = converted.withUnsafeBufferPointer { bytes in
-      control { table.pointee.load(raw, table.pointee.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count))) }
+      control("load") { table.pointee.load(raw, table.pointee.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count))) }
     }
     guard status == GANTRY_OK else { throw failure("swap.state-refused", "\(name) did not take the converted state", status) }
   }

@@ -78,6 +78,13 @@ extension Lane {
     }
   }
 
+  /// For the crash record: which node is called, and from which chain on.
+  @inline(__always)
+  private func calls(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>) {
+    now[2] = Int64(Int(bitPattern: node))
+    now[3] = Int64(bitPattern: UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self).pointee.chain)
+  }
+
   /// Calls the counted instance with a run of rows, again after each failure, under its breaker.
   private func callRun(
     _ node: UnsafeMutablePointer<LaneNode>, _ input: UnsafeMutablePointer<LaneInput>, _ first: Int, _ count: Int
@@ -104,6 +111,7 @@ extension Lane {
       let outputs = node.pointee.outputs
       outputs.pointee.consumed = UInt32(truncatingIfNeeded: length)
       node.pointee.statistics.pointee.calls &+= 1
+      calls(node, row)
       let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
       var consumed = Int(outputs.pointee.consumed)
       if consumed > length { return consumedTooMany(node, consumed, of: length) }

@@ -60,6 +60,7 @@ extension Lane {
     blockCount &+= 1
     lastChainNs = joinHeader(chains - 1).pointee.receive_ns
     now.pointee = lastChainNs
+    now[2] = 0
     recorder.drainQueues()
     if followerCount > 0 { nudgeFollowers() }
     resetBlock()

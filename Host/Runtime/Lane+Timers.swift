@@ -56,6 +56,8 @@ extension Lane {
     timerHeader.pointee.origin = recorder.timerOrigin
     timerHeader.pointee.chain = recorder.nextTimerChain()
     now[1] = -2 - Int64(bitPattern: timerHeader.pointee.chain)
+    now[2] = Int64(Int(bitPattern: node))
+    now[3] = now[1]
     ordinal = UInt32.max
     chainHeader = UnsafePointer(timerHeader)
   }

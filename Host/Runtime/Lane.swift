@@ -235,6 +235,13 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// run fails.
   func run() {
     clinux_set_thread_tag(tag)
+    name.withCString {
+      clinux_crash_on_lane(now, $0)
+      runToEnd()
+    }
+  }
+
+  private func runToEnd() {
     while !isFailed {
       let seen = bell.current
       if command.load(ordering: .relaxed) != 0 { performCommand() }
@@ -296,6 +303,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     now.pointee = lastChainNs
     lastKey = ChainKey(last, sources: Origins.sourcesMax)
     finished(last)
+    now[2] = 0
     recorder.drainQueues()
     if followerCount > 0 { nudgeFollowers() }
 
@@ -343,6 +351,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let outputs = node.pointee.outputs
     outputs.pointee.consumed = 1
     input.pointee.delivered &+= 1
+    now[2] = Int64(Int(bitPattern: node))
     let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
     if status != GANTRY_OK || outputs.pointee.consumed != 1 {
       endedBadly(node, row, status)

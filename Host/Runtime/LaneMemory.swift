@@ -162,7 +162,8 @@ struct NodeContext {
   /// Set while the control thread runs create, configure or start of this instance.
   var inControl: Bool = false
   var clock: Graph.ClockKind = .replay
-  /// The chain's time, and behind it the chain's number: the lane writes both.
+  /// The chain's time; behind it the chain's number, the `LaneNode` that is being called (0: none) and the
+  /// first chain of a block that it is called with. The lane writes all four; a crash record reads them.
   var now: UnsafeMutablePointer<Int64>
   var random: RandomState
   var nextID: UInt64 = 0

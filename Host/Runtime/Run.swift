@@ -41,6 +41,10 @@ public struct RunOptions: Sendable {
   /// Told that a swap has let an instance of this code go: its generation may be unloaded when nobody
   /// else uses it. On the change's thread.
   public var onLetGo: @Sendable (PluginCode) -> Void = { _ in }
+  /// How long one call of a plugin may last before it is called a hang.
+  public var hangNs: Int64 = 30_000_000_000
+  /// Told of each hang, on the control thread, after it was logged and stands in the crash record.
+  public var onHang: @Sendable (Hang) -> Void = { _ in }
   public init() {}
 }
 
@@ -255,8 +259,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   /// A number for a further lane, and what must be there before anything is made for it.
   func addLane(_ name: String) {
     laneRoster.append(name)
-    let now = UnsafeMutablePointer<Int64>.allocate(capacity: 2)
-    now.initialize(repeating: 0, count: 2)
+    let now = UnsafeMutablePointer<Int64>.allocate(capacity: 4)
+    now.initialize(repeating: 0, count: 4)
     if graph.clock == .live { now.pointee = clinux_wall_ns() }
     laneNow.append(now)
     bells.append(Bell())
@@ -413,6 +417,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   /// Waits for the end, passing log lines on, and calls `progress` a few times a second.
   public func wait(progress: (Run) -> Void = { _ in }) {
     var lastProgressNs = clinux_monotonic_ns()
+    var watchdog = Watchdog(limitNs: options.hangNs)
     while !closeIfEnded() {
       if stopRequested.load(ordering: .acquiring) {
         for lane in planner.lanes {
@@ -426,6 +431,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       let nowNs = clinux_monotonic_ns()
       if nowNs - lastProgressNs > 200_000_000 {
         lastProgressNs = nowNs
+        lookForHangs(&watchdog, atNs: nowNs)
         progress(self)
       }
       endBell.wait(since: endBell.current, timeoutNs: 2_000_000)

@@ -54,6 +54,7 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
   func start() throws(GantryError) {
     try thread.start(name: "read:\(setup.name)") { [self] in
       clinux_set_thread_tag(setup.tag)
+      clinux_crash_on_node(setup.context.pointee.node, 0, crashPhase("pull"))
       run()
       cpuNs.store(clinux_thread_cpu_ns(), ordering: .relaxed)
     }
@@ -273,7 +274,9 @@ package final class LaneThread: Sendable {
       { argument in
         let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
         _ = clinux_name_thread(start.name, start.cpu)
+        clinux_crash_thread_begin()
         start.body()
+        clinux_crash_thread_end()
         return nil
       }, start.toOpaque())
     guard error == 0 else {

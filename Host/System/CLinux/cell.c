@@ -62,8 +62,6 @@ void clinux_quiet_bell(int bell) {
   (void)got;
 }
 
-int clinux_signal_watched(int watch, int signal) { return (int)syscall(SYS_pidfd_send_signal, watch, signal, NULL, 0); }
-
 int clinux_cpu_count(void) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -74,6 +72,8 @@ int clinux_die_with_parent(int parent) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return 0;
   return getppid() == parent;
 }
+
+void clinux_end_with_parent(int signal) { prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
 
 void clinux_close_from(int first) {
   if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0) return;

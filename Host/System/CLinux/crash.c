@@ -22,6 +22,7 @@ static const clinux_crash_node *nodes;
 static uint32_t node_count;
 static clinux_crash_shape shape;
 static atomic_int is_installed;
+static struct sigaction before[65];
 static atomic_flag is_written = ATOMIC_FLAG_INIT;
 
 static _Thread_local void *stack;
@@ -66,7 +67,9 @@ static void put_text(text *t, const char *key, const char *value) {
 static void write_record(
     const char *what, int signal, uint64_t address, uint64_t code, int32_t node, uint32_t generation, const char *lane,
     const char *phase, int64_t chain) {
-  if (record == NULL || atomic_flag_test_and_set(&is_written)) return;
+  // A crash takes the place of a hang; of crashes the first one stands.
+  if (record == NULL || (signal != 0 && atomic_flag_test_and_set(&is_written)) || (signal == 0 && record[0] != 0)) return;
+  memset(record, 0, CLINUX_CRASH_BYTES);
   text t = {record + 1, record + CLINUX_CRASH_BYTES - 2};
   put(&t, "\"what\":\"");
   put(&t, what);
@@ -128,13 +131,17 @@ static void handle(int number, siginfo_t *info, void *context) {
       memcpy(&node, row + shape.index_offset, sizeof node);
       memcpy(&generation, row + shape.generation_offset, sizeof generation);
     }
+    uint8_t is_single = 1;
+    if (row != NULL) memcpy(&is_single, row + shape.single_offset, 1);
+    chain = is_single ? lane_now[1] : lane_now[3];
     // Chains that a timer began are counted downwards from -2.
-    chain = lane_now[1] <= -2 ? -2 - lane_now[1] : lane_now[1];
+    if (chain <= -2) chain = -2 - chain;
     phase = row != NULL ? "event" : "between events";
   }
   write_record("signal", number, (uint64_t)(uintptr_t)info->si_addr, program_counter(context), node, generation, lane_name, phase, chain);
-  // The handler was installed for one signal: the default now ends the process, with a core dump where
-  // the system makes one. What the CPU raised comes again by itself; what was sent is sent again.
+  // Whoever was there before has the signal now: a core dump, or Swift's backtrace. What the CPU raised
+  // comes again by itself; what was sent is sent again.
+  sigaction(number, &before[number], NULL);
   if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
 }
 
@@ -160,10 +167,10 @@ int clinux_crash_install(const char *path, const clinux_crash_node *table, uint3
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_sigaction = handle;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigfillset(&action.sa_mask);
   int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
-  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaction(signals[i], &action, NULL);
+  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaction(signals[i], &action, &before[signals[i]]);
   return 0;
 }
 

@@ -122,10 +122,6 @@ int clinux_make_bell(void);
 void clinux_ring_bell(int bell);
 void clinux_quiet_bell(int bell);
 
-/// Sends a signal to the process behind a descriptor of clinux_watch_process: never to another that has
-/// got its number meanwhile.
-int clinux_signal_watched(int watch, int signal);
-
 /// CPUs that this process may use.
 int clinux_cpu_count(void);
 
@@ -155,6 +151,9 @@ uint32_t clinux_raise_walls(const clinux_walls *walls);
 
 /// Dies with the parent from now on; false when the parent is not `parent` any more.
 int clinux_die_with_parent(int parent);
+
+/// Is sent `signal` when the thread that spawned this process ends.
+void clinux_end_with_parent(int signal);
 
 /// Closes every descriptor from `first` on.
 void clinux_close_from(int first);

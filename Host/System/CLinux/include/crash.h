@@ -17,6 +17,7 @@ typedef struct clinux_crash_node {
 typedef struct clinux_crash_shape {
   uint32_t index_offset;      ///< int32: the node's index
   uint32_t generation_offset; ///< uint32
+  uint32_t single_offset;     ///< one byte: it gets one event a call
 } clinux_crash_shape;
 
 /// Installs the handlers of SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGABRT and maps `path` as the
@@ -30,7 +31,8 @@ void clinux_crash_forget(void);
 void clinux_crash_thread_begin(void);
 void clinux_crash_thread_end(void);
 
-/// What the calling thread works on: a lane (`now` points to its time, chain and current row), or one
+/// What the calling thread works on: a lane (`now` points to its time, the chain, the
+/// row of the node that it calls and, for a node that gets blocks, the first chain), or one
 /// node in one phase. `phase` must be constant text.
 void clinux_crash_on_lane(const int64_t *now, const char *lane);
 void clinux_crash_on_node(int32_t node, uint32_t generation, const char *phase);
