@@ -100,6 +100,12 @@ public final class StateFolder: Sendable {
     public var by: String
     public var reason: String?
 
+    public init(sinceNs: Int64, by: String, reason: String? = nil) {
+      self.sinceNs = sinceNs
+      self.by = by
+      self.reason = reason
+    }
+
     enum CodingKeys: String, CodingKey {
       case by, reason
       case sinceNs = "since_ns"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import GantryAdmin
+import CLinux
 import GantryBase
 import GantryCells
 import GantryGraph
@@ -74,6 +75,12 @@ struct RunArguments: ParsableArguments {
   var pin: Int32?
   @Option(name: .customLong("log"), help: "Least severity of log lines: trace, debug, info, warning or error.")
   var logLevel: String = "info"
+  @Option(name: .customLong("isolate"), help: ArgumentHelp("Run this node in a cell, whatever the file says. May be given more than once.", valueName: "node"))
+  var isolated: [String] = []
+  @Option(name: .customLong("hang-after"), help: ArgumentHelp("Call a plugin hung that has not returned for so long.", valueName: "seconds"))
+  var hangAfter: Double = 30
+  @Flag(name: .customLong("start-halted"), help: "Start with orders halted; `gantry unhalt` lets them pass.")
+  var startHalted = false
   @Flag(help: "Journal the events of every port, not only what leaves the graph.")
   var journalAll = false
 
@@ -88,6 +95,7 @@ struct RunArguments: ParsableArguments {
   func validate() throws {
     _ = try traceEvery()
     _ = try severity()
+    guard hangAfter > 0, hangAfter < 1e9 else { throw ValidationError("--hang-after takes seconds above 0.") }
     guard (1...256).contains(block) else { throw ValidationError("--block takes 1 to 256 events.") }
   }
 }
@@ -124,6 +132,7 @@ struct GraphRunner {
     let side = try liveRun(source)
     let resumed = try side?.resumed()
     if let resumed { source = resumed.source }
+    for node in running.isolated { source.overlays.append("nodes: { \(node): { isolate: process } }") }
     let session = try GraphSession(source)
     for warning in session.warnings { terminal.error(warning.rendered(colour: terminal.errorPaint.enabled)) }
     var graph = session.graph
@@ -154,8 +163,23 @@ struct GraphRunner {
     if socket == nil, live?.watch == true {
       throw GantryError("watch.no-control", "--watch needs a place for the control socket", help: ["name one with --control PATH"], exit: .usage)
     }
+    options.hangNs = Int64(running.hangAfter * 1e9)
+    let isSupervised = SupervisedHost.file != nil
+    if isSupervised {
+      clinux_end_with_parent(SIGTERM)
+      // The supervisor has the record and starts this host again; a lane that hangs cannot be ended otherwise.
+      options.onHang = { _ in _exit(GantryBase.ExitCode.bug.rawValue) }
+    }
+    if let folder {
+      try CrashRecord.begin(in: folder)
+      SupervisedHost(
+        folder: folder, state: side?.state?.path, isLive: graph.clock == .live && graph.nodes.contains { $0.plugin.kind == .broker }
+      ).tell()
+    }
+    defer { CrashRecord.end() }
     let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
     side?.prepare(run)
+    if running.startHalted { run.halt(true) }
     signals.onStop { run.requestStop() }
     try run.start()
     hasStarted = true
