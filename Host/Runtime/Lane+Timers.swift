@@ -75,6 +75,7 @@ extension Lane {
     if isOpen || trace.isOn, !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
     // Such chains share an ordinal: the next one is not to find these rows.
     if dirty != 0, !isFailed { forgetRows() }
+    now[2] = 0
   }
 
   /// After the last event: every node may flush, in topological order, and what that causes is
@@ -87,6 +88,7 @@ extension Lane {
       for place in 0..<blockSlotCount where !isFailed { flushBlockNode(nodes + Int(blockSlots[place])) }
       for rank in 0..<singleSlotCount where !isFailed { flushSingleNode(nodes + Int(singleSlots[rank])) }
     }
+    now[2] = 0
     closeIngresses()
     recorder.laneEnded(events: eventCount)
   }

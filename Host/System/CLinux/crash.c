@@ -182,7 +182,9 @@ void clinux_crash_forget(void) {
 }
 
 void clinux_crash_thread_begin(void) {
-  if (stack != NULL) return;
+  stack_t present;
+  // A sanitizer's stack serves as well.
+  if (stack != NULL || (sigaltstack(NULL, &present) == 0 && (present.ss_flags & SS_DISABLE) == 0)) return;
   void *memory = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return;
   stack_t own = {.ss_sp = memory, .ss_size = STACK_BYTES, .ss_flags = 0};
