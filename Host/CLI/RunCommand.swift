@@ -77,12 +77,23 @@ struct RunArguments: ParsableArguments {
   var logLevel: String = "info"
   @Option(name: .customLong("isolate"), help: ArgumentHelp("Run this node in a cell, whatever the file says. May be given more than once.", valueName: "node"))
   var isolated: [String] = []
+  @Option(help: ArgumentHelp("End a cell that has not returned from a call for so long.", valueName: "seconds"))
+  var cellDeadline: Double = 5
+  @Option(help: ArgumentHelp("How much memory a plugin in a cell may take.", valueName: "MB"))
+  var cellMemory: UInt64 = 2048
   @Option(name: .customLong("hang-after"), help: ArgumentHelp("Call a plugin hung that has not returned for so long.", valueName: "seconds"))
   var hangAfter: Double = 30
   @Flag(name: .customLong("start-halted"), help: "Start with orders halted; `gantry unhalt` lets them pass.")
   var startHalted = false
   @Flag(help: "Journal the events of every port, not only what leaves the graph.")
   var journalAll = false
+
+  var cellLimits: CellLimits {
+    var limits = CellLimits()
+    limits.deadlineNs = Int64(cellDeadline * 1e9)
+    limits.memoryBytes = cellMemory << 20
+    return limits
+  }
 
   /// Nil: as the graph says.
   func traceEvery() throws -> Int? { try trace.map(TraceShare.parse) }
@@ -95,6 +106,8 @@ struct RunArguments: ParsableArguments {
   func validate() throws {
     _ = try traceEvery()
     _ = try severity()
+    guard cellDeadline > 0, cellDeadline < 1e9 else { throw ValidationError("--cell-deadline takes seconds above 0.") }
+    guard (16...1 << 24).contains(cellMemory) else { throw ValidationError("--cell-memory takes 16 to 16777216 MB.") }
     guard hangAfter > 0, hangAfter < 1e9 else { throw ValidationError("--hang-after takes seconds above 0.") }
     guard (1...256).contains(block) else { throw ValidationError("--block takes 1 to 256 events.") }
   }
@@ -133,7 +146,7 @@ struct GraphRunner {
     let resumed = try side?.resumed()
     if let resumed { source = resumed.source }
     for node in running.isolated { source.overlays.append("nodes: { \(node): { isolate: process } }") }
-    let session = try GraphSession(source)
+    let session = try GraphSession(source, cells: CellFactory(limits: running.cellLimits))
     for warning in session.warnings { terminal.error(warning.rendered(colour: terminal.errorPaint.enabled)) }
     var graph = session.graph
     if let clock { graph.clock = clock }

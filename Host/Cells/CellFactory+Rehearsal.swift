@@ -10,9 +10,9 @@ extension CellFactory {
   ///
   /// - Parameter image: the bytes that the candidate's code was loaded from
   public func rehearsal(
-    of request: SwapRequest, image: PluginImage, run: Run, limits: CellLimits = CellLimits()
+    of request: SwapRequest, image: PluginImage, run: Run, limits: CellLimits? = nil
   ) -> @Sendable () throws(GantryError) -> Void {
-    { [self] () throws(GantryError) in try rehearse(request, image, run, limits) }
+    { [self] () throws(GantryError) in try rehearse(request, image, run, limits ?? self.limits) }
   }
 
   private func rehearse(_ request: SwapRequest, _ image: PluginImage, _ run: Run, _ limits: CellLimits) throws(GantryError) {

@@ -18,7 +18,13 @@ public final class CellFactory: Sendable {
   }
   private let state = Mutex(State())
 
-  public init(executable: String = "/proc/self/exe") { self.executable = executable }
+  /// For cells whose maker says nothing else.
+  public let limits: CellLimits
+
+  public init(executable: String = "/proc/self/exe", limits: CellLimits = CellLimits()) {
+    self.executable = executable
+    self.limits = limits
+  }
 
   /// The code of `graph.nodes[node]` in a cell of its own.
   ///
@@ -26,9 +32,9 @@ public final class CellFactory: Sendable {
   ///   - image: the plugin's bytes, as the loader verified them
   ///   - generation: the number of the loaded copy
   public func code(
-    graph: Graph, node: Int, description: PluginDescription, image: PluginImage, generation: UInt32, limits: CellLimits = CellLimits()
+    graph: Graph, node: Int, description: PluginDescription, image: PluginImage, generation: UInt32, limits: CellLimits? = nil
   ) throws(GantryError) -> PluginCode {
-    let plugin = try makePlugin(graph.nodes[node], description, image, limits)
+    let plugin = try makePlugin(graph.nodes[node], description, image, limits ?? self.limits)
     state.withLock { $0.plugins.append(plugin) }
     return PluginCode(raw: plugin.raw, description: description, sha256: image.sha256, generation: generation)
   }
