@@ -228,7 +228,16 @@ struct GraphRunner {
     let seed = running.seed
     return LiveTools(
       prepare: { (source) throws(GantryError) in try GraphSession(source, loader: loader, cells: cells).prepared(source, seed: seed) },
-      findPlugin: { id, source in GraphSession.pluginPath(id, source) })
+      findPlugin: { id, source in GraphSession.pluginPath(id, source) },
+      rehearsal: { (request, run, path) throws(GantryError) in
+        // One that is to run in a cell costs its cell only.
+        guard let node = request.graph.node(named: request.node), request.graph.nodes[node].isolation == .none else { return nil }
+        let image = try PluginImage(path: path)
+        guard image.sha256 == request.code.sha256 else {
+          throw GantryError("loader.changed", "\(path) changed while it was being loaded", help: ["ask again once the build is done"])
+        }
+        return cells.rehearsal(of: request, image: image, run: run)
+      })
   }
 
   private func showProgress(_ run: Run) {
