@@ -85,12 +85,17 @@ public struct LiveTools: Sendable {
   /// What runs a candidate elsewhere first; nil where nothing can.
   public var rehearsal: @Sendable (SwapRequest, Run, _ path: String) throws(GantryError) -> (@Sendable () throws(GantryError) -> Void)?
 
+  /// The children that nodes run in.
+  public var cells: @Sendable () -> [HostStatus.Cell]
+
   public init(
     prepare: @escaping @Sendable (GraphSource) throws(GantryError) -> PreparedGraph, findPlugin: @escaping @Sendable (String, GraphSource) -> String?,
-    rehearsal: @escaping @Sendable (SwapRequest, Run, String) throws(GantryError) -> (@Sendable () throws(GantryError) -> Void)? = { _, _, _ in nil }
+    rehearsal: @escaping @Sendable (SwapRequest, Run, String) throws(GantryError) -> (@Sendable () throws(GantryError) -> Void)? = { _, _, _ in nil },
+    cells: @escaping @Sendable () -> [HostStatus.Cell] = { [] }
   ) {
     self.prepare = prepare
     self.findPlugin = findPlugin
     self.rehearsal = rehearsal
+    self.cells = cells
   }
 }

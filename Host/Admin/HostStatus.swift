@@ -32,6 +32,30 @@ public struct HostStatus: Codable, Sendable {
     }
   }
 
+  /// A child process that runs one node's instance.
+  public struct Cell: Codable, Sendable {
+    public var node: String
+    public var pid: Int32
+    public var isReady: Bool
+    public var restarts: Int
+    /// What became of the one before; empty when there was none.
+    public var lastEnd: String
+
+    enum CodingKeys: String, CodingKey {
+      case node, pid, restarts
+      case isReady = "is_ready"
+      case lastEnd = "last_end"
+    }
+
+    public init(node: String, pid: Int32, isReady: Bool, restarts: Int, lastEnd: String) {
+      self.node = node
+      self.pid = pid
+      self.isReady = isReady
+      self.restarts = restarts
+      self.lastEnd = lastEnd
+    }
+  }
+
   public var gantry: String
   public var pid: Int32
   public var file: String
@@ -48,11 +72,12 @@ public struct HostStatus: Codable, Sendable {
   public var version: Int?
   public var run: RunStatus
   public var generations: [Code]
+  public var cells: [Cell]
   /// Events a second that entered, over the last seconds.
   public var rate: Double
 
   enum CodingKeys: String, CodingKey {
-    case gantry, pid, file, control, state, halt, version, run, generations, rate
+    case gantry, pid, file, control, state, halt, version, run, generations, cells, rate
     case startedNs = "started_ns"
     case runFolder = "run_folder"
     case residentBytes = "resident_bytes"

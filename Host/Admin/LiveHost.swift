@@ -191,6 +191,7 @@ public final class LiveHost: Sendable {
     return HostStatus(
       gantry: gantryVersion, pid: getpid(), file: graphs.withLock { $0.prepared.source.file }, startedNs: startedNs, control: control, state: state?.path, runFolder: run.folder,
       residentBytes: clinux_resident_bytes(), logLevel: levels.everywhere.name, halt: state?.halt, version: graphs.withLock { $0.version }, run: status,
-      generations: loader.generations.map(HostStatus.Code.init), rate: rate ?? Double(status.events) / max(status.secondsRunning, 1e-9))
+      generations: loader.generations.map(HostStatus.Code.init),
+      cells: tools.cells(), rate: rate ?? Double(status.events) / max(status.secondsRunning, 1e-9))
   }
 }

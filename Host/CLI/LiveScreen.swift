@@ -20,6 +20,9 @@ final class LiveScreen {
   private(set) var width = 80
   private(set) var height = 24
 
+  /// Keys that were typed and not yet asked for, oldest first.
+  private var typed: [Key] = []
+
   /// What signals leave for the loop.
   private static let hasEnded = Atomic<Bool>(false)
   private static let hasResized = Atomic<Bool>(false)
@@ -63,6 +66,7 @@ final class LiveScreen {
         write("\u{1B}[2J")
         return .resized
       }
+      if !typed.isEmpty { return .key(typed.removeFirst()) }
       var polls = [pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0), pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
       let leftMs = (untilNs - Self.nowNs) / 1_000_000
       // Never long: a signal between the look and the wait is seen soon.
@@ -70,28 +74,35 @@ final class LiveScreen {
       if ready < 0 { continue }
       if polls[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { return .ended }
       if polls[0].revents != 0 {
-        guard let key = readKey() else { return .ended }
-        return .key(key)
+        guard readKeys() else { return .ended }
+        continue
       }
       if polls[1].revents != 0 { return .readable }
       if Self.nowNs >= untilNs { return .time }
     }
   }
 
-  private func readKey() -> Key? {
-    var bytes = [UInt8](repeating: 0, count: 16)
+  /// Takes what was typed. False at the end of the input.
+  private func readKeys() -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(STDIN_FILENO, &bytes, bytes.count)
-    guard count > 0 else { return nil }
-    switch bytes[0] {
-    case UInt8(ascii: "q"), UInt8(ascii: "Q"), 3, 4: return .quit
-    case UInt8(ascii: "s"): return .sort
-    case UInt8(ascii: " "): return .hold
-    case UInt8(ascii: "k"): return .up
-    case UInt8(ascii: "j"): return .down
-    case 0x1B where count >= 3 && (bytes[1] == UInt8(ascii: "[") || bytes[1] == UInt8(ascii: "O")):
-      return bytes[2] == UInt8(ascii: "A") ? .up : bytes[2] == UInt8(ascii: "B") ? .down : .other
-    default: return .other
+    guard count > 0 else { return false }
+    var rest = bytes[..<count]
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: "q"), UInt8(ascii: "Q"), 3, 4: typed.append(.quit)
+      case UInt8(ascii: "s"): typed.append(.sort)
+      case UInt8(ascii: " "): typed.append(.hold)
+      case UInt8(ascii: "k"): typed.append(.up)
+      case UInt8(ascii: "j"): typed.append(.down)
+      case 0x1B where rest.first == UInt8(ascii: "[") || rest.first == UInt8(ascii: "O"):
+        rest.removeFirst()
+        let letter = rest.popFirst()
+        typed.append(letter == UInt8(ascii: "A") ? .up : letter == UInt8(ascii: "B") ? .down : .other)
+      default: typed.append(.other)
+      }
     }
+    return true
   }
 
   /// Replaces the picture in one write, so that nothing flickers.

@@ -237,7 +237,8 @@ struct GraphRunner {
           throw GantryError("loader.changed", "\(path) changed while it was being loaded", help: ["ask again once the build is done"])
         }
         return cells.rehearsal(of: request, image: image, run: run)
-      })
+      },
+      cells: { cells.cells.map { .init(node: $0.node, pid: $0.pid, isReady: $0.isReady, restarts: $0.restarts, lastEnd: $0.lastEnd) } })
   }
 
   private func showProgress(_ run: Run) {

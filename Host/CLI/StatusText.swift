@@ -76,6 +76,11 @@ enum StatusText {
       let text = "  queue \(queue.from) -> \(queue.to): \(queue.depth) of \(queue.size) wait"
       lines.append(queue.dropped > 0 ? paint(text + ", \(grouped(queue.dropped)) dropped (\(queue.whenFull))", .yellow) : paint(text, .grey))
     }
+    for cell in status.cells {
+      var text = "  cell of \(cell.node): pid \(cell.pid)\(cell.isReady ? "" : ", not ready")"
+      if cell.restarts > 0 { text += ", restarted \(cell.restarts == 1 ? "once" : "\(cell.restarts) times")" + (cell.lastEnd.isEmpty ? "" : ": \(cell.lastEnd)") }
+      lines.append(paint(text, cell.restarts > 0 || !cell.isReady ? .yellow : .grey))
+    }
     for swap in run.swaps where swap.outcome == nil { lines.append("  " + paint("swap \(swap.id)", .cyan) + " of \(swap.node): \(step(swap))") }
     if run.lostLogLines > 0 { lines.append("  " + paint("\(run.lostLogLines) log lines did not fit", .yellow)) }
     return lines

@@ -306,6 +306,9 @@ final class ApplyTransaction {
 
   /// Kept nodes are on the new plan what they were on the old one: breaker, watchers, counts.
   private func carryNodes(from before: LaneLayout) {
+    for index in graph.nodes.indices where plan.nodes[index].isFresh {
+      layout.node(numbers[index])?.pointee.statistics.pointee.breaker = Breaker()
+    }
     for index in graph.nodes.indices where !plan.nodes[index].isFresh {
       guard let new = layout.node(numbers[index]), let old = before.node(numbers[index]) else { continue }
       new.pointee.breaker = old.pointee.breaker

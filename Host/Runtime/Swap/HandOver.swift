@@ -136,6 +136,7 @@ final class HandOver {
     place.pointee.context = context
     place.pointee.generation = new.code.generation
     place.pointee.breaker = Breaker()
+    place.pointee.statistics.pointee.breaker = Breaker()
     place.pointee.watch.remove(.troubled)
   }
 

@@ -325,6 +325,7 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
   private func noteTrouble(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) {
     let isTroubled = node.pointee.breaker.consecutiveFailures != 0 || node.pointee.breaker.state != .closed
     if isTroubled { node.pointee.watch.insert(.troubled) } else { node.pointee.watch.remove(.troubled) }
+    node.pointee.statistics.pointee.breaker = node.pointee.breaker
   }
 
   /// The two instances change their roles: this one is counted from here on, and the counted one is
