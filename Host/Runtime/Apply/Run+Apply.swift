@@ -28,7 +28,7 @@ extension Run {
     let turn = newestApply.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     var report = ApplyReport(id: id, by: by)
     try applies.withLock { _ throws(GantryError) in
-      settleSwaps()
+      closeSwaps()
       defer { if !isClosing { reopenSwaps() } }
       try self.changes.withLock { _ throws(GantryError) in try makeApply(graph, code, changes, turn, head, progress, &report) }
     }

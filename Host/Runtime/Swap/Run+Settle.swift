@@ -5,7 +5,11 @@ import Synchronization
 extension Run {
   /// Waits for the end of the swap of this id. Throws why it did not come to a flip.
   public func waitForSwap(_ id: String) throws(GantryError) -> SwapReport {
-    guard let driver = swapList.withLock({ $0.all.last { $0.request.id == id } }) else {
+    let (driver, ended) = swapList.withLock { swaps in
+      (swaps.all.last { $0.request.id == id }, swaps.ended.last { $0.id == id })
+    }
+    if let ended { return ended }
+    guard let driver else {
       throw GantryError("swap.none", "there was no swap \(id)", exit: .usage)
     }
     return try driver.wait(untilEnd: true)

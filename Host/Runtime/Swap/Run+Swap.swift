@@ -173,7 +173,7 @@ extension Run {
 
   /// Before an apply, which must not meet a swap: those before their flip are superseded, those in
   /// probation are committed, and no new one begins until `reopenSwaps`. Not while `changes` is held.
-  func settleSwaps() {
+  func closeSwaps() {
     let drivers = swapList.withLock { swaps -> [SwapDriver] in
       swaps.isClosed = true
       return swaps.all
