@@ -17,6 +17,8 @@ import Testing
     /// What `decide` may order, by the version that was committed with it.
     var quantities: [Int: String] = [:]
     var quantity = 10_000
+    // Changes that had told of a step before the end came: those were written down first.
+    var begun = 0
     for round in 0..<12 {
       let host = try LiveGraph(folder: folder, arguments: ["--resume"])
       try until("events flow") { try host.status().run.events > 20 }
@@ -43,9 +45,12 @@ import Testing
         client.send(ControlRequest(.apply, self.file(host, "\(quantity)")).line + "\n")
       }
       // So many lines of progress, then a moment more, then the end.
+      var steps = 0
       for _ in 0..<Int(random.next() % 9) {
         guard let line = try client.line(), line.contains("\"progress\"") else { break }
+        steps += 1
       }
+      begun += steps > 0 ? 1 : 0
       for _ in 0..<Int(random.next() % 2000) { sched_yield() }
       kill(host.pid, SIGKILL)
       _ = try host.end()
@@ -55,7 +60,7 @@ import Testing
     }
     let history = try LiveHost.HistoryAnswer(state: "\(folder)/run/state/quickstart", limit: 100, verify: true)
     #expect(history.check?.problem == nil)
-    #expect(history.changes.count == 12)
+    #expect((begun...12).contains(history.changes.count), "\(history.changes.count) of \(begun) that had begun")
   }
 
   private func file(_ host: LiveGraph, _ quantity: String) -> [String: JSONValue] {
