@@ -106,7 +106,13 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
         block.pointee.status = GANTRY_OK
         ring.publish()
       case .decision: if try !decision(record.payload) { return }
-      case .output, .order, .end, .change: break
+      case .change:
+        guard record.payload.count >= MemoryLayout<ApplyRecord>.size else { throw damaged("an apply record") }
+        let apply = record.payload.loadUnaligned(as: ApplyRecord.self)
+        throw GantryError(
+          "replay.graph-changed", "apply \(apply.number) changed the graph here, and a replay runs one graph only",
+          help: ["swaps of single nodes are followed; of a run with an apply only what came before it can be replayed"], exit: .failed)
+      case .output, .order, .end: break
       }
     }
   }
