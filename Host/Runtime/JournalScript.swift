@@ -131,7 +131,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     while left > 0 {
       guard let block = ring.acquire() else { return false }
       block.pointee.isTimer = false
-    block.pointee.isDecision = false
+      block.pointee.isDecision = false
       _ = reader.fill(block, max: min(left, blockRows), &progress[node]!)
       if isFirst, block.pointee.contentHash != record.contentHash {
         throw GantryError(

@@ -9,12 +9,12 @@ import Testing
 @Suite(.enabled(if: Fixture.hasCompiler, "no C compiler"))
 struct FallbackTests {
   /// `n` fails for chains 100 to 119; `spare` never does.
-  private func yaml(_ plugin: String, on_error: String = "{ fallback: spare }", fail: String = "fail_from: 100, fail_to: 120") -> String {
+  private func yaml(_ plugin: String, onError: String = "{ fallback: spare }", fail: String = "fail_from: 100, fail_to: 120") -> String {
     Bench.yaml(
       """
       s: { plugin: beat, params: { count: 400, step: 100000000 } }
       spare: { plugin: \(plugin), from: s, params: { rows_min: 1, rows_max: 3, seed: 7 } }
-      n: { plugin: \(plugin), from: s, params: { rows_min: 1, rows_max: 2, \(fail) }, on_error: \(on_error) }
+      n: { plugin: \(plugin), from: s, params: { rows_min: 1, rows_max: 2, \(fail) }, on_error: \(onError) }
       t: { plugin: trail, from: n }
       """)
   }
@@ -40,7 +40,7 @@ struct FallbackTests {
 
   @Test(arguments: ["fan", "fan-single"])
   func `with skip the same events have no rows`(plugin: String) throws {
-    let skipped = try Bench.run(yaml(plugin, on_error: "skip"))
+    let skipped = try Bench.run(yaml(plugin, onError: "skip"))
     let replaced = try Bench.run(yaml(plugin))
     let spare = byChain(replaced.rows("spare.out"))
     let node = try #require(skipped.node("n"))
