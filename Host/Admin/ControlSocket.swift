@@ -6,8 +6,9 @@ import Glibc
 /// that only its user can change.
 ///
 /// The folder is `$XDG_RUNTIME_DIR/gantry`, or `/run/gantry` where that can be written, or
-/// `run/control` under the working directory. NAME is the graph's. A socket that nobody serves any
-/// more is replaced; one that is served is left alone.
+/// `run/control` under the working directory; where `$GANTRY_RUNTIME_DIR` is set, it is that folder
+/// and no other, so that deployments on one machine do not see each other. NAME is the graph's. A
+/// socket that nobody serves any more is replaced; one that is served is left alone.
 public struct ControlSocket: ~Copyable {
   struct Listener: Sendable {
     var descriptor: Int32
@@ -111,6 +112,7 @@ public struct ControlSocket: ~Copyable {
 
   /// Folders in which hosts of this user listen, the preferred one first.
   public static var folders: [String] {
+    if let only = getenv("GANTRY_RUNTIME_DIR"), only.pointee != 0 { return [String(cString: only)] }
     var list: [String] = []
     if let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 { list.append(String(cString: runtime) + "/gantry") }
     list.append("/run/gantry")

@@ -12,7 +12,7 @@ import GantryRuntime
 /// How a run can be asked and changed while it goes on, and what is kept of it.
 struct LiveArguments: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Listen for live verbs at this socket; default GRAPH.sock in $XDG_RUNTIME_DIR/gantry or /run/gantry.", valueName: "path"))
+    help: ArgumentHelp("Listen for live verbs at this socket; default GRAPH.sock in $GANTRY_RUNTIME_DIR, $XDG_RUNTIME_DIR/gantry or /run/gantry.", valueName: "path"))
   var control: String?
   @Flag(name: .customLong("no-control"), help: "Listen for no live verbs.")
   var noControl = false

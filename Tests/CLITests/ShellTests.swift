@@ -20,7 +20,7 @@ import Testing
 
   @Test func `completing a node asks the running host, and is silent without one`() throws {
     let folder = try Files.folder()
-    let none = try Gantry.run(["---completion", "pause", "--", "positional@0", "2", "0", "gantry", "pause", ""], in: folder, environment: ["XDG_RUNTIME_DIR": folder, "PATH": "/usr/bin"])
+    let none = try Gantry.run(["---completion", "pause", "--", "positional@0", "2", "0", "gantry", "pause", ""], in: folder, environment: ["GANTRY_RUNTIME_DIR": folder, "PATH": "/usr/bin"])
     #expect(none.signal == 0)
     #expect(!none.out.contains("error"))
   }

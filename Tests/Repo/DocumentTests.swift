@@ -36,7 +36,7 @@ import Testing
         continue
       }
       let text = block.text.replacing("../shared/data", with: data).replacing(".build/release/gantry", with: "gantry")
-      let result = try shell(text, environment: ["XDG_STATE_HOME": folder.path])
+      let result = try shell(text, environment: ["XDG_STATE_HOME": folder.path, "GANTRY_RUNTIME_DIR": folder.path + "/sockets"])
       #expect(result.status == 0, "\(file):\(block.line)\n\(result.output)")
     }
   }

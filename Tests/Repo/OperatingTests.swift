@@ -10,7 +10,7 @@ import Testing
     let lines = blocks.map { "echo '## line \($0.line)'\n\($0.text)" }.joined()
     // Whatever happens, the host of the session does not outlive it.
     let script = "set -m\ntrap 'for job in $(jobs -p); do kill -9 $job; done' EXIT\n" + lines
-    let result = try shell(script, in: folder.path, seconds: 240, environment: ["XDG_RUNTIME_DIR": folder.path])
+    let result = try shell(script, in: folder.path, seconds: 240, environment: ["GANTRY_RUNTIME_DIR": folder.path + "/sockets"])
     let log = (try? String(contentsOfFile: folder.path + "/trading.log", encoding: .utf8)) ?? ""
     #expect(result.status == 0, "\(result.output)\n\(log)")
     for word in ["trading is halted", "orders pass again", "reverted", "committed", "the audit log is whole"] {
