@@ -130,22 +130,14 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   /// stands still.
   func saveState() throws(GantryError) -> (version: UInt32, bytes: [UInt8])? {
     guard let state = capability("gantry.state/1", as: gantry_state.self), let save = state.pointee.save else { return nil }
-    final class Sink { var bytes: [UInt8] = [] }
-    let sink = Sink()
-    var writer = gantry_state_writer()
-    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
-    writer.context = Unmanaged.passUnretained(sink).toOpaque()
-    writer.write = { writer, bytes, length in
-      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
-      guard length <= UInt64(Instance.stateBytesMax) else { return GANTRY_FULL }
-      let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
-      guard sink.bytes.count + Int(length) <= Instance.stateBytesMax else { return GANTRY_FULL }
-      if let bytes { sink.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
-      return GANTRY_OK
+    var bytes: [UInt8] = []
+    let status = control("save") {
+      let saved = StateSink.collect { save(raw, $0) }
+      bytes = saved.bytes
+      return saved.status
     }
-    let status = control("save") { save(raw, &writer) }
     guard status == GANTRY_OK else { throw failure("apply.state-not-saved", "\(name) did not save its state", status) }
-    return (state.pointee.version, sink.bytes)
+    return (state.pointee.version, bytes)
   }
 
   /// Takes over a state that another instance has saved, before the first event.
@@ -158,9 +150,6 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     }
     guard status == GANTRY_OK else { throw failure("apply.state-refused", "the new instance of \(name) did not take the state", status) }
   }
-
-  /// The largest state that is handed over.
-  static let stateBytesMax = 1 << 30
 
   func destroy() {
     guard state != .destroyed else { return }
@@ -176,21 +165,14 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
 
   /// What the instance remembers from events. On the control thread, while nobody else calls it.
   func save(_ table: UnsafePointer<gantry_state>) throws(GantryError) -> [UInt8] {
-    final class Sink { var bytes: [UInt8] = [] }
-    let sink = Sink()
-    var writer = gantry_state_writer()
-    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
-    writer.context = Unmanaged.passUnretained(sink).toOpaque()
-    writer.write = { writer, bytes, length in
-      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
-      let sink = Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue()
-      guard length <= 1 << 32 else { return GANTRY_FULL }
-      if let bytes { sink.bytes.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
-      return GANTRY_OK
+    var bytes: [UInt8] = []
+    let status = control("save") {
+      let saved = StateSink.collect { table.pointee.save(raw, $0) }
+      bytes = saved.bytes
+      return saved.status
     }
-    let status = control("save") { table.pointee.save(raw, &writer) }
     guard status == GANTRY_OK else { throw failure("swap.state-not-saved", "\(name) did not save its state", status) }
-    return sink.bytes
+    return bytes
   }
 
   /// Takes over what an instance of the same plugin, or of another version, has saved.

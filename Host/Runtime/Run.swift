@@ -295,6 +295,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     } catch {
       requestStop()
       joinAll()
+      endStandbys(haveLanes: false)
       dismantle()
       throw error
     }

@@ -151,6 +151,7 @@ import Testing
           })
         #expect(report.stateBytes == 3_000_016)
         #expect(report.differingRows == 0)
+        #expect(report.comparedRows >= 200, "swap \(number) compared \(report.comparedRows) rows")
         if number % 2 == 0 {
           #expect(try run.revert(node: "meter", by: "test").outcome == .reverted)
         } else {
@@ -160,6 +161,45 @@ import Testing
     }
     #expect(failure == nil, "\(String(describing: failure))")
     try Self.expectSame(outcome, Self.still(like: outcome))
+  }
+
+  @Test func `a canary through a standby can be given up, and the standby is as good as before`() throws {
+    let large = "bytes: 100000"
+    let (share, _) = try Self.shareOfOne()
+    let (outcome, error) = try Self.run(Self.yaml("meter", large, policy: "standby: true")) { run, swaps in
+      for _ in 0..<3 {
+        let isCanary = Atomic<Bool>(false)
+        let reverter = Thread {
+          Self.waitUntil { isCanary.load(ordering: .acquiring) }
+          _ = try? run.revert(node: "meter", by: "test")
+        }
+        _ = try? run.swap(
+          swaps.request("meter", large) {
+            $0.canary = share
+            $0.probation = 1_000_000_000
+          }, waits: true
+        ) { if $0.step == .canary { isCanary.store(true, ordering: .releasing) } }
+        reverter.join()
+      }
+      #expect(run.swaps.map(\.outcome) == [.reverted, .reverted, .reverted])
+      let last = try run.swap(swaps.request("meter", large), waits: true)
+      #expect(last.outcome == .committed)
+    }
+    #expect(error == nil, "\(String(describing: error))")
+    try Self.expectSame(outcome, Self.still(like: outcome))
+  }
+
+  @Test func `a cold swap ends the standby, whose past the new instance does not have`() throws {
+    let large = "bytes: 100000"
+    let (outcome, error) = try Self.run(Self.yaml("meter", large, policy: "standby: true")) { run, swaps in
+      var cold = try swaps.request("meter", large)
+      cold.isCold = true
+      let report = try run.swap(cold, waits: true)
+      #expect(report.outcome == .committed)
+      _ = try run.swap(swaps.request("meter", large))
+    }
+    #expect(error?.diagnostics.first?.code == "swap.state-too-large", "\(String(describing: error))")
+    #expect(outcome.diagnostics.isEmpty)
   }
 
   // MARK: comparing

@@ -24,7 +24,11 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   private(set) var muted: MutedInstance
   /// Fed the same, and never compared: standbys.
   private(set) var others: [MutedInstance] = []
+  /// The ring was full and the lane could not wait.
   private let hasLost = Atomic<Bool>(false)
+  private let isGivenUp = Atomic<Bool>(false)
+  /// The tag of the lane's thread, set again after calls made on it.
+  private var laneTag: UInt64 = 0
   private let memory: UnsafeMutableRawPointer
   private let capacity: UInt64
   /// The lane's.
@@ -63,7 +67,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
 
   /// One call, or what the counted instance wrote in it. Rows and arena follow, 64 bytes aligned.
   private struct Record: BitwiseCopyable {
-    enum Kind { static let skip: UInt32 = 0, call: UInt32 = 1, outputs: UInt32 = 2, end: UInt32 = 3 }
+    enum Kind { static let skip: UInt32 = 0, call: UInt32 = 1, outputs: UInt32 = 2 }
     var kind: UInt32
     /// Input of a call, port of outputs.
     var index: UInt32
@@ -100,6 +104,24 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   }
 
   // MARK: the lane's side
+
+  /// The node is followed from here on: the muted instance begins where the counted one stands.
+  func begin(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>, usesTail: Bool) {
+    muted.clone(from: node)
+    laneTag = lane.tag
+    if usesTail, let tail = node.pointee.tail { tail.pointee.feed(self) }
+    node.pointee.follower = .passUnretained(self)
+    node.pointee.watch.insert(.followed)
+    lane.followerCount += 1
+  }
+
+  /// The node is followed no more.
+  func end(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) {
+    node.pointee.follower = nil
+    node.pointee.watch.remove(.canary)
+    if node.pointee.tail == nil { node.pointee.watch.remove(.followed) }
+    lane.followerCount -= 1
+  }
 
   /// A call that the counted instance gets, or has got.
   @inline(never)
@@ -194,15 +216,13 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
         clinux_set_thread_tag(muted.tag)
         handle(atMost: 4096)
         giveTurn()
-        laneTag.map(clinux_set_thread_tag)
+        clinux_set_thread_tag(laneTag)
       } else {
         clinux_pause()
       }
     }
     return true
   }
-  /// The tag of the lane's thread, set again after calls made here.
-  var laneTag: UInt64?
 
   /// Why what is fed here can never count; nil while it can.
   var faultText: String? { hasLost.load(ordering: .acquiring) ? "fell so far behind that it missed events" : muted.faultText }
@@ -212,8 +232,6 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     muted.fails(why)
     isGivenUp.store(true, ordering: .releasing)
   }
-  private let isGivenUp = Atomic<Bool>(false)
-
   // MARK: the turn
 
   /// The turn, for the thread of a change, between two records.
@@ -223,10 +241,16 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     isWanted.store(false, ordering: .releasing)
   }
 
-  /// The turn's holder: who is fed from here on. Each has handled what was handled so far.
+  /// The turn's holder: who is fed from here on. Each has handled what was handled so far, and nothing
+  /// of what comes was compared.
   func feed(_ first: MutedInstance, _ others: [MutedInstance]) {
     muted = first
     self.others = others
+    compares.store(false, ordering: .relaxed)
+    compared.store(0, ordering: .relaxed)
+    comparison = OutputComparison()
+    expectsOutputs = false
+    publishComparison()
   }
 
   func takeTurn() -> Bool { turn.compareExchange(expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged }
@@ -265,10 +289,16 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     bell.ring()
   }
 
-  /// From here on, or no longer, the lane makes the calls itself. The lane holds the turn and keeps it.
-  func beInline(_ on: Bool) { isInline = on }
+  /// From here on the lane makes the calls itself. It holds the turn and keeps it.
+  func beInline() { isInline = true }
 
-  var hasOwnThread: Bool { hasThread }
+  /// The thread makes the calls again; nothing where it did, or where there is none. For the lane, or
+  /// anybody once the lane has ended.
+  func leaveInline() {
+    guard isInline, hasThread else { return }
+    isInline = false
+    giveBack()
+  }
 
   // MARK: canaries
 
@@ -278,6 +308,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
 
   /// Set before the canary begins; freed with the follower.
   func setShare(_ instruments: Set<Int>, of count: Int) {
+    share?.deallocate()
     shareWords = (count + 64) / 64
     let words = UnsafeMutablePointer<UInt64>.allocate(capacity: shareWords)
     words.initialize(repeating: 0, count: shareWords)

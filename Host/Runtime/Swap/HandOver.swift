@@ -22,6 +22,7 @@ final class HandOver {
   private var next: Instance?
   private let previousGraph: Graph
   private let previousCode: PluginCode
+  private var hasExchanged = false
   private(set) var stateBytes = 0
   private(set) var atEvent: UInt64 = 0
   private(set) var lastCommand: LaneCommand
@@ -91,7 +92,7 @@ final class HandOver {
       if let stopping { throw stopping }
       try install(new, state, version)
       old.destroy()
-      run.didLetGo(old.code)
+      hasExchanged = true
       lane.recorder.decision(reverse ? .flippedBack : .flipped, node: lane.nodes[slot].index, value: number)
       return new
     } catch {
@@ -140,9 +141,12 @@ final class HandOver {
     place.pointee.watch.remove(.troubled)
   }
 
+  /// The swap is over. The code that does not run is told to be free only now: a revert needed it.
   func letGo() {
     next?.destroy()
     next = nil
+    let runs = run.instances[node].code.raw
+    run.didLetGo(hasExchanged && runs != previousCode.raw ? previousCode : request.code)
   }
 }
 

@@ -87,13 +87,9 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
   private let state: UnsafePointer<gantry_state>?
   private let usesTail: Bool
   private let change: Int64
-  private let buffer: UnsafeMutablePointer<UInt8>
-  private let capacity: Int
-  private(set) var used = 0
+  /// The state as it was saved.
+  let saved = StateBuffer()
   private(set) var status: gantry_status = GANTRY_OK
-
-  /// The largest state that is saved on a lane.
-  static let stateBytesMax = 64 << 10
 
   init(slot: Int, follower: Follower, state: UnsafePointer<gantry_state>?, usesTail: Bool, change: Int64) {
     self.slot = slot
@@ -101,83 +97,45 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
     self.state = state
     self.usesTail = usesTail
     self.change = change
-    capacity = FollowCommand.stateBytesMax
-    buffer = .allocate(capacity: capacity)
-    // Touched now, not on the lane.
-    buffer.initialize(repeating: 0, count: capacity)
     super.init()
   }
-
-  deinit { buffer.deallocate() }
-
-  /// The state as it was saved.
-  var saved: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: buffer, count: used) }
 
   override func perform(_ lane: Lane) -> Bool {
     let node = lane.nodes + slot
     if let state {
-      status = save(state, node.pointee.instance)
+      status = saved.save(state, node.pointee.instance)
       guard status == GANTRY_OK else { return true }
     }
-    follower.muted.clone(from: node)
-    follower.laneTag = lane.tag
-    if usesTail, let tail = node.pointee.tail { tail.pointee.feed(follower) }
-    node.pointee.follower = .passUnretained(follower)
-    node.pointee.watch.insert(.followed)
-    lane.followerCount += 1
+    follower.begin(lane, node, usesTail: usesTail)
     lane.recorder.decision(.swapBegan, node: node.pointee.index, value: change)
     return true
   }
+}
 
-  private func save(_ state: UnsafePointer<gantry_state>, _ instance: OpaquePointer?) -> gantry_status {
-    guard state.pointee.bound(instance) <= UInt64(capacity) else { return GANTRY_FULL }
-    var writer = gantry_state_writer()
-    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
-    writer.context = Unmanaged.passUnretained(self).toOpaque()
-    writer.write = { writer, bytes, length in
-      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
-      return Unmanaged<FollowCommand>.fromOpaque(context)._withUnsafeGuaranteedRef { command in
-        guard let bytes, length <= UInt64(command.capacity - command.used) else { return length == 0 ? GANTRY_OK : GANTRY_FULL }
-        UnsafeMutableRawPointer(command.buffer + command.used).copyMemory(from: bytes, byteCount: Int(length))
-        command.used += Int(length)
-        return GANTRY_OK
-      }
+/// A swap through a node's standby begins or is over: written down, and the standby is fed on.
+final class StandbyCommand: LaneCommand, @unchecked Sendable {
+  enum Moment { case begins, isOver }
+  private let slot: Int
+  private let follower: Follower
+  private let change: Int64
+  private let moment: Moment
+
+  init(slot: Int, follower: Follower, change: Int64, moment: Moment) {
+    self.slot = slot
+    self.follower = follower
+    self.change = change
+    self.moment = moment
+    super.init()
+  }
+
+  override func perform(_ lane: Lane) -> Bool {
+    let node = lane.nodes + slot
+    if moment == .isOver {
+      node.pointee.watch.remove(.canary)
+      // A canary that was given up leaves the lane with the turn.
+      follower.leaveInline()
     }
-    return state.pointee.save(instance, &writer)
-  }
-}
-
-/// Writes down that a swap has begun: its candidate is fed through the node's standby.
-final class BeginCommand: LaneCommand, @unchecked Sendable {
-  private let slot: Int
-  private let change: Int64
-
-  init(slot: Int, change: Int64) {
-    self.slot = slot
-    self.change = change
-    super.init()
-  }
-
-  override func perform(_ lane: Lane) -> Bool {
-    lane.recorder.decision(.swapBegan, node: lane.nodes[slot].index, value: change)
-    return true
-  }
-}
-
-/// The swap through a standby is over; the standby is fed on.
-final class EndCommand: LaneCommand, @unchecked Sendable {
-  private let slot: Int
-  private let change: Int64
-
-  init(slot: Int, change: Int64) {
-    self.slot = slot
-    self.change = change
-    super.init()
-  }
-
-  override func perform(_ lane: Lane) -> Bool {
-    lane.nodes[slot].watch.remove(.canary)
-    lane.recorder.decision(.swapEnded, node: lane.nodes[slot].index, value: change)
+    lane.recorder.decision(moment == .begins ? .swapBegan : .swapEnded, node: node.pointee.index, value: change)
     return true
   }
 }
@@ -214,8 +172,7 @@ final class ExchangeCommand: LaneCommand, @unchecked Sendable {
       lane.recorder.decision(reason == .flip ? .flipped : .flippedBack, node: node.pointee.index, value: change)
       atEvent = lane.eventCount
     }
-    if wasInline, follower.hasOwnThread { follower.beInline(false) }
-    if !follower.isInline { follower.giveBack() }
+    if wasInline { follower.leaveInline() } else { follower.giveBack() }
     return true
   }
 }
@@ -238,7 +195,7 @@ final class CanaryCommand: LaneCommand, @unchecked Sendable {
 
   override func perform(_ lane: Lane) -> Bool {
     if !follower.isInline, !follower.takeOver(lane) { return false }
-    follower.beInline(true)
+    follower.beInline()
     // Two instances give out ids from here on, for orders that both stand.
     follower.muted.instance.context.pointee.nextID += CanaryCommand.idRange
     lane.nodes[slot].watch.insert(.canary)
@@ -263,10 +220,7 @@ final class UnfollowCommand: LaneCommand, @unchecked Sendable {
   override func perform(_ lane: Lane) -> Bool {
     let node = lane.nodes + slot
     guard node.pointee.follower != nil else { return true }
-    node.pointee.follower = nil
-    node.pointee.watch.remove(.canary)
-    if node.pointee.tail == nil { node.pointee.watch.remove(.followed) }
-    lane.followerCount -= 1
+    follower.end(lane, node)
     // A standby's end is no change.
     guard change >= 0 else { return true }
     lane.recorder.decision(.swapEnded, node: node.pointee.index, value: change)

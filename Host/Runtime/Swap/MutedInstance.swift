@@ -298,8 +298,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     old.pointee.timers.pointee.copy(slot: old.pointee.slot, to: timers, slot: 0)
   }
 
-  /// For a canary: the two instances change places for one event. Timers, ids and random numbers
-  /// stay each one's own.
+  /// The two instances change places on the lane: for one event of a canary, or for good. Timers, ids
+  /// and random numbers stay each one's own.
   func change(places lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) {
     let old = node.pointee.context
     let new = instance.context
@@ -333,8 +333,6 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
   func exchange(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) {
     let old = node.pointee.context
     let new = instance.context
-    new.pointee.now = lane.now
-    old.pointee.now = now
     now[0] = lane.now[0]
     now[1] = lane.now[1]
     // Ids never repeat: the new instance goes on after whichever gave out more.
@@ -351,20 +349,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     new.pointee.slot = slot
     old.pointee.timers = timers
     old.pointee.slot = 0
-    new.pointee.laneTag = old.pointee.laneTag
-    old.pointee.laneTag = tag
-    new.pointee.trace = old.pointee.trace
-    old.pointee.trace = nil
-    old.pointee.isTraced = false
-    node.pointee.instance = instance.raw
-    node.pointee.onBatch = instance.code.raw.pointee.on_batch
-    node.pointee.plugin = instance.code.raw
-    node.pointee.context = new
-    node.pointee.generation = instance.code.generation
-    swap(&node.pointee.breaker, &breaker)
-    noteTrouble(lane, node)
+    change(places: lane, node)
     lane.gate.riskIsClosed(node: node.pointee.index, node.pointee.breaker.state == .open)
-    swap(&counted, &instance)
     hasExchanged.toggle()
     errorCount.store(0, ordering: .relaxed)
   }

@@ -41,11 +41,11 @@ extension Run {
     let end = RehearsalEnd(slot: slot, follower: follower)
     do throws(GantryError) {
       if let old, let new, begin.status == GANTRY_OK {
-        try candidate.load(new, from: old.pointee, begin.saved, converters: request.converters)
+        try candidate.load(new, from: old.pointee, begin.saved.bytes, converters: request.converters)
       }
       try follower.start()
     } catch {
-      muted.fails("did not take the state")
+      follower.giveUp("did not take the state")
       _ = lane.ask(end)
       throw error
     }
@@ -65,9 +65,7 @@ private final class RehearsalBegin: LaneCommand, @unchecked Sendable {
   private let slot: Int
   private let follower: Follower
   private let state: UnsafePointer<gantry_state>?
-  private let buffer: UnsafeMutablePointer<UInt8>
-  private let capacity = FollowCommand.stateBytesMax
-  private var used = 0
+  let saved = StateBuffer()
   /// Of the state; anything but OK: it is rehearsed without.
   private(set) var status: gantry_status = GANTRY_UNSUPPORTED
   private(set) var isFollowed = false
@@ -76,43 +74,16 @@ private final class RehearsalBegin: LaneCommand, @unchecked Sendable {
     self.slot = slot
     self.follower = follower
     self.state = state
-    buffer = .allocate(capacity: capacity)
-    buffer.initialize(repeating: 0, count: capacity)
     super.init()
   }
-
-  deinit { buffer.deallocate() }
-
-  var saved: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: buffer, count: used) }
 
   override func perform(_ lane: Lane) -> Bool {
     let node = lane.nodes + slot
     guard node.pointee.follower == nil else { return true }
-    if let state, state.pointee.bound(node.pointee.instance) <= UInt64(capacity) { status = save(state, node.pointee.instance) }
-    follower.muted.clone(from: node)
-    follower.laneTag = lane.tag
-    if let tail = node.pointee.tail { tail.pointee.feed(follower) }
-    node.pointee.follower = .passUnretained(follower)
-    node.pointee.watch.insert(.followed)
-    lane.followerCount += 1
+    if let state { status = saved.save(state, node.pointee.instance) }
+    follower.begin(lane, node, usesTail: true)
     isFollowed = true
     return true
-  }
-
-  private func save(_ state: UnsafePointer<gantry_state>, _ instance: OpaquePointer?) -> gantry_status {
-    var writer = gantry_state_writer()
-    writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
-    writer.context = Unmanaged.passUnretained(self).toOpaque()
-    writer.write = { writer, bytes, length in
-      guard let context = writer?.pointee.context else { return GANTRY_MISUSE }
-      return Unmanaged<RehearsalBegin>.fromOpaque(context)._withUnsafeGuaranteedRef { command in
-        guard let bytes, length <= UInt64(command.capacity - command.used) else { return length == 0 ? GANTRY_OK : GANTRY_FULL }
-        UnsafeMutableRawPointer(command.buffer + command.used).copyMemory(from: bytes, byteCount: Int(length))
-        command.used += Int(length)
-        return GANTRY_OK
-      }
-    }
-    return state.pointee.save(instance, &writer)
   }
 }
 
@@ -130,9 +101,7 @@ private final class RehearsalEnd: LaneCommand, @unchecked Sendable {
   override func perform(_ lane: Lane) -> Bool {
     let node = lane.nodes + slot
     guard node.pointee.follower != nil else { return true }
-    node.pointee.follower = nil
-    if node.pointee.tail == nil { node.pointee.watch.remove(.followed) }
-    lane.followerCount -= 1
+    follower.end(lane, node)
     return true
   }
 }

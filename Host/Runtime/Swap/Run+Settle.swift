@@ -3,7 +3,7 @@ import Synchronization
 
 /// Waiting for swaps. Any thread but a lane's.
 extension Run {
-  /// Waits for the end of the swap of this id. Throws why it did not come to a flip.
+  /// Waits for the end of the swap of this id. Throws why it did not come to a flip, when it was under way.
   public func waitForSwap(_ id: String) throws(GantryError) -> SwapReport {
     let (driver, ended) = swapList.withLock { swaps in
       (swaps.all.last { $0.request.id == id }, swaps.ended.last { $0.id == id })

@@ -91,6 +91,14 @@ extension Run {
     guard old.plugin.kind == new.plugin.kind else {
       throw GantryError("swap.other-kind", "\(request.node) is a \(old.plugin.kind.rawValue), and \(new.plugin.id) is a \(new.plugin.kind.rawValue)")
     }
+    if let share = request.policy.canary {
+      let chosen = Run.canaryInstruments(graph, share: share).count
+      guard chosen > 0, chosen < graph.instruments.count else {
+        throw GantryError(
+          "swap.canary-empty", "a canary of \(Int(share * 100))% selects \(chosen == 0 ? "none" : "all") of \(graph.instruments.count) instruments",
+          help: ["take a share that selects some instruments and leaves others, or swap without a canary"])
+      }
+    }
     if request.policy.canary != nil, old.plugin.effects != .none {
       throw GantryError("swap.canary-external", "\(request.node) acts on the outside: it cannot share its events with a second instance", help: ["swap it without a canary"])
     }
@@ -161,12 +169,12 @@ extension Run {
     }
   }
 
-  func swapEnded(_ driver: SwapDriver) {
+  func swapEnded(_ driver: SwapDriver, _ report: SwapReport) {
     swapList.withLock { swaps in
       if swaps.drivers[driver.node] === driver { swaps.drivers[driver.node] = nil }
       // What a swap held is gone with it; its report stays.
       swaps.all.removeAll { $0 === driver }
-      swaps.ended.append(driver.report)
+      swaps.ended.append(report)
       if swaps.ended.count > RunSwaps.reportsMax { swaps.ended.removeFirst(RunSwaps.reportsMax / 2) }
     }
   }

@@ -10,20 +10,18 @@ import Synchronization
 /// A replay's lane may allocate here: it is no lane that trades.
 final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes start; then each entry is one lane's
   private final class Entry {
-    let lane: Int
     let slot: Int
     let candidate: Instance
     let follower: Follower
     let warmth: SwapDriver.Warmth
-    let isCold: Bool
+    let converters: [PluginCode]
 
-    init(lane: Int, slot: Int, candidate: Instance, follower: Follower, warmth: SwapDriver.Warmth, isCold: Bool) {
-      self.lane = lane
+    init(slot: Int, candidate: Instance, follower: Follower, warmth: SwapDriver.Warmth, converters: [PluginCode]) {
       self.slot = slot
       self.candidate = candidate
       self.follower = follower
       self.warmth = warmth
-      self.isCold = isCold
+      self.converters = converters
     }
   }
 
@@ -51,7 +49,7 @@ final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes star
         follower.setShare(Set(Run.canaryInstruments(run.graph, share: share)), of: run.graph.instruments.count)
       }
       entries[number] = Entry(
-        lane: lane.index, slot: slot, candidate: candidate, follower: follower, warmth: warmth, isCold: request.isCold)
+        slot: slot, candidate: candidate, follower: follower, warmth: warmth, converters: request.converters)
     }
   }
 
@@ -110,7 +108,7 @@ final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes star
         let bytes = try entry.follower.muted.counted.save(saved)
         var failure: GantryError?
         bytes.withUnsafeBufferPointer { bytes in
-          do throws(GantryError) { try entry.candidate.load(new, from: saved.pointee, bytes, converters: []) } catch { failure = error }
+          do throws(GantryError) { try entry.candidate.load(new, from: saved.pointee, bytes, converters: entry.converters) } catch { failure = error }
         }
         if let failure { throw failure }
       } catch {

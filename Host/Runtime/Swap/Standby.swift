@@ -12,7 +12,7 @@ import Synchronization
 /// An apply ends it: its node is fed by other edges then.
 final class Standby: @unchecked Sendable {  // the thread of a change; the follower guards what the lane sees
   let follower: Follower
-  private let run: Run
+  private unowned let run: Run
   private let node: Int
   private var twin: MutedInstance
   /// During a swap: the twin of the candidate.
@@ -34,11 +34,7 @@ final class Standby: @unchecked Sendable {  // the thread of a change; the follo
     twin = MutedInstance(instance: instance, beside: counted, like: lane.nodes + slot, tag: run.nextTag(), clock: run.clock)
     follower = Follower(twin, like: lane.nodes + slot, name: request.node, clock: lane.clock)
     // The lane has not started: nobody else looks at its nodes.
-    twin.clone(from: lane.nodes + slot)
-    follower.laneTag = lane.tag
-    lane.nodes[slot].follower = .passUnretained(follower)
-    lane.nodes[slot].watch.insert(.followed)
-    lane.followerCount += 1
+    follower.begin(lane, lane.nodes + slot, usesTail: false)
   }
 
   func start() throws(GantryError) { try follower.start() }
@@ -51,7 +47,11 @@ final class Standby: @unchecked Sendable {  // the thread of a change; the follo
       try second.start()
       follower.holdTurn()
       defer { follower.giveTurn() }
-      if let fault = follower.faultText { throw GantryError("swap.standby-lost", "the standby of \(request.node) \(fault)", exit: .failed) }
+      if let fault = follower.faultText {
+        throw GantryError(
+          "swap.standby-lost", "the standby of \(request.node) \(fault)",
+          help: ["swap it with --cold, or start the run again"], exit: .failed)
+      }
       guard let old = twin.instance.capability("gantry.state/1", as: gantry_state.self),
         let new = candidate.capability("gantry.state/1", as: gantry_state.self)
       else { throw GantryError("swap.bug", "a standby without a state", exit: .bug) }
@@ -130,17 +130,24 @@ extension Run {
 
   func standby(of number: Int) -> Standby? { swapList.withLock { $0.standbys[number] } }
 
-  /// No twin is fed any more: the run ends, or its nodes will be fed by other edges.
-  func endStandbys() {
+  /// A node's twin, or every twin, is fed no more: the run ends, other edges will feed the node, or it
+  /// begins anew from nothing.
+  ///
+  /// - Parameter haveLanes: false when the lanes were never started
+  func endStandbys(of only: Int? = nil, haveLanes: Bool = true) {
     let standbys = swapList.withLock { swaps -> [Int: Standby] in
-      defer { swaps.standbys = [:] }
-      return swaps.standbys
+      let ending = swaps.standbys.filter { only == nil || $0.key == only }
+      for number in ending.keys { swaps.standbys[number] = nil }
+      return ending
     }
     for (number, standby) in standbys {
-      if let (lane, slot) = place(of: number) {
+      if haveLanes, let (lane, slot) = place(of: number) {
         _ = lane.ask(UnfollowCommand(slot: slot, follower: standby.follower, change: -1))
       }
       standby.end()
+      if let index = shape.withLock({ $0.index(of: number) }), !stopRequested.load(ordering: .acquiring) {
+        say(node: index, "its standby has ended; the next start makes a new one")
+      }
     }
   }
 }

@@ -3,10 +3,6 @@ import GantryBase
 
 /// Saved states between versions, by plugins that offer `gantry.state-convert/1`.
 enum StateConversion {
-  private final class Sink {
-    var bytes: [UInt8] = []
-  }
-
   /// The first converter that knows both layouts; nil when none does.
   static func convert(
     _ bytes: UnsafeBufferPointer<UInt8>, from old: gantry_state, to new: gantry_state, _ converters: [PluginCode]
@@ -17,21 +13,11 @@ enum StateConversion {
       else { continue }
       guard found.load(as: UInt32.self) >= UInt32(MemoryLayout<gantry_state_convert>.size) else { continue }
       let table = found.assumingMemoryBound(to: gantry_state_convert.self)
-      let sink = Sink()
-      var writer = gantry_state_writer()
-      writer.size = UInt32(MemoryLayout<gantry_state_writer>.size)
-      writer.context = Unmanaged.passUnretained(sink).toOpaque()
-      writer.write = { writer, bytes, length in
-        guard let context = writer?.pointee.context, length <= 1 << 32 else { return GANTRY_FULL }
-        if let bytes {
-          Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue().bytes.append(
-            contentsOf: UnsafeRawBufferPointer(start: bytes, count: Int(length)))
-        }
-        return GANTRY_OK
+      let (status, bytes) = StateSink.collect { writer in
+        table.pointee.convert(
+          old.schema, old.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count)), new.schema, new.version, writer)
       }
-      let status = table.pointee.convert(
-        old.schema, old.version, gantry_bytes(data: bytes.baseAddress, length: UInt64(bytes.count)), new.schema, new.version, &writer)
-      if status == GANTRY_OK { return sink.bytes }
+      if status == GANTRY_OK { return bytes }
       guard status == GANTRY_UNSUPPORTED else {
         throw GantryError(
           "swap.conversion-failed", "\(code.description.id)@\(code.description.version) could not convert the state (\(statusName(status)))")

@@ -28,7 +28,6 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private var warmth = Warmth.nothing
   /// The node's standby, through which the candidate is fed.
   private var standby: Standby?
-  private var commandPauseNs: UInt64 = 0
   private var flipLatencies = LatencySnapshot()
   private var handOver: HandOver?
   private let progress: @Sendable (SwapStep) -> Void
@@ -97,8 +96,6 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       GantryRuntime.wait(signal, while: seen, timeoutNs: 50_000_000)
     }
   }
-
-  func join() { thread.join() }
 
   private func ring() {
     signal.wrappingAdd(1, ordering: .releasing)
@@ -191,9 +188,13 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       letGo()
       throw error
     }
-    if let standby = run.standby(of: nodeNumber), case .state = warmth {
-      self.standby = standby
-      return
+    if let standby = run.standby(of: nodeNumber) {
+      if case .state = warmth {
+        self.standby = standby
+        return
+      }
+      // From nothing: the twin has a past that the new instance will not have.
+      run.endStandbys(of: nodeNumber)
     }
     let muted = MutedInstance(
       instance: candidate, beside: run.instances[node], like: lane.nodes + slot, tag: run.nextTag(), clock: run.clock)
@@ -227,7 +228,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       let stateBytes = try standby.feed(candidate, request, lane.nodes + slot)
       follower = standby.follower
       shared.withLock { $0.report.stateBytes = stateBytes }
-      try asked(BeginCommand(slot: slot, change: number))
+      try asked(StandbyCommand(slot: slot, follower: standby.follower, change: number, moment: .begins))
       return
     }
     guard let candidate, let follower else { throw SwapDriver.bug("nothing to follow") }
@@ -246,7 +247,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       throw GantryError(
         isLarge ? "swap.state-too-large" : "swap.state-not-saved",
         isLarge
-          ? "\(request.node)'s state is larger than the \(FollowCommand.stateBytesMax >> 10) KB that are saved on a lane"
+          ? "\(request.node)'s state is larger than the \(StateBuffer.bytesMax >> 10) KB that are saved on a lane"
           : "\(request.node) did not save its state (\(statusName(command.status)))",
         help: isLarge
           ? ["give the node `swap: { standby: true }`, which keeps a muted twin from the next start on, or ask for a cold swap with --cold"]
@@ -254,9 +255,9 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     }
     isFollowed = true
     if case .state(let old, let new) = warmth {
-      shared.withLock { $0.report.stateBytes = command.used }
+      shared.withLock { $0.report.stateBytes = command.saved.used }
       do throws(GantryError) {
-        try candidate.load(new, from: old.pointee, command.saved, converters: request.converters)
+        try candidate.load(new, from: old.pointee, command.saved.bytes, converters: request.converters)
       } catch {
         follower.giveUp("did not take the state")
         throw error
@@ -267,14 +268,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
 
   private func beginCanary() throws(GantryError) -> Bool {
     guard let follower, let share = request.policy.canary else { return true }
-    let chosen = Run.canaryInstruments(run.graph, share: share)
-    guard !chosen.isEmpty, chosen.count < run.graph.instruments.count else {
-      throw GantryError(
-        "swap.canary-empty",
-        "a canary of \(Int(share * 100))% selects \(chosen.isEmpty ? "none" : "all") of \(run.graph.instruments.count) instruments",
-        help: ["take a share that selects some instruments and leaves others, or swap without a canary"])
-    }
-    follower.setShare(Set(chosen), of: run.graph.instruments.count)
+    follower.setShare(Set(Run.canaryInstruments(run.graph, share: share)), of: run.graph.instruments.count)
     return try asked(CanaryCommand(slot: slot, follower: follower, change: number), patient: false)
   }
 
@@ -290,6 +284,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     flipLatencies = before
     run.replaceInstance(node, by: follower.muted.counted)
     run.take(node: node, from: reason == .flip ? request.graph : oldGraph)
+    remember()
     shared.withLock {
       $0.report.hasFlipped = reason == .flip
       $0.report.atEvent = command.atEvent
@@ -321,11 +316,10 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     }
     remember()
     if let standby {
-      if follower != nil {
-        note(
-          pauses: {
-            let command = EndCommand(slot: slot, change: number); _ = lane.ask(command); return command
-          }())
+      if let follower {
+        let command = StandbyCommand(slot: slot, follower: follower, change: number, moment: .isOver)
+        if lane.ask(command) == .ended { follower.leaveInline() }
+        note(pauses: command)
       }
       for code in standby.settle(counted: run.instances[node]) { run.didLetGo(code) }
       if follower == nil, let candidate { candidate.destroy() }
@@ -423,16 +417,19 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       case .superseded: .superseded
       }
     if shared.withLock({ $0.report.steps.last?.step }) != .revert { say(step, reason ?? "") }
+    // It is no longer under way before anybody who waits for its end can see that.
+    var report = report
+    report.reason = reason
+    report.outcome = outcome
+    if outcome != .committed, outcome != .unfinished { report.hasFlipped = false }
+    run.swapEnded(self, report)
     shared.withLock {
-      $0.report.reason = reason
-      $0.report.outcome = outcome
-      if outcome != .committed, outcome != .unfinished { $0.report.hasFlipped = false }
+      $0.report = report
       if outcome == .failed, $0.error == nil {
         $0.error = GantryError("swap.failed", "\(request.node) was not swapped: \(reason ?? "no reason")", exit: .failed)
       }
       if outcome == .committed { $0.error = nil }
     }
-    run.swapEnded(self)
     ring()
   }
 }

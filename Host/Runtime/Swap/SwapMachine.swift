@@ -152,7 +152,7 @@ struct SwapMachine: Sendable, Equatable {
       hasFlipped = true
       isCanary = false
       move(.probation, sight)
-      if policy.probation == 0 || !canBeMuted && policy.probation == 0 { outcome = .committed }
+      if policy.probation == 0 { outcome = .committed }
     case .flipBack:
       hasFlipped = false
       outcome = .reverted
