@@ -81,8 +81,8 @@ extension Lane {
   /// For the crash record: which node is called, and from which chain on.
   @inline(__always)
   private func calls(_ node: UnsafeMutablePointer<LaneNode>, _ row: UnsafePointer<UInt8>) {
-    now[2] = Int64(Int(bitPattern: node))
-    now[3] = Int64(bitPattern: UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self).pointee.chain)
+    now.publish(Int64(Int(bitPattern: node)), at: 2)
+    now.publish(Int64(bitPattern: UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self).pointee.chain), at: 3)
   }
 
   /// Calls the counted instance with a run of rows, again after each failure, under its breaker.

@@ -33,8 +33,8 @@ extension Lane {
       fireTimers(upTo: receiveNs)
       if isFailed { return }
     }
-    now.pointee = receiveNs
-    now[1] = Int64(bitPattern: header.pointee.chain)
+    now.publish(receiveNs)
+    now.publish(Int64(bitPattern: header.pointee.chain), at: 1)
     ordinal = UInt32(truncatingIfNeeded: chain)
     chainHeader = header
     if trace.samples(header.pointee.chain) {

@@ -34,7 +34,7 @@ extension Lane {
   }
 
   func idle(since seen: UInt32) {
-    now[2] = 0
+    now.publish(0, at: 2)
     // A consumer that has made room does not ring this lane's bell.
     var timeout: Int64 = recorder.drainQueues() ? 1_000_000 : 50_000_000
     if clock == .live, !isScripted, timers.pointee.nextDueNs != Int64.max {

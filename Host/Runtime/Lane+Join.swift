@@ -26,11 +26,11 @@ extension Lane {
     let chains = followsScript ? selectRecorded() : selectJoined(untilNs, takesSources)
     guard chains > 0 else { return false }
     let first = joinHeader(0)
-    now.pointee = first.pointee.receive_ns
+    now.publish(first.pointee.receive_ns)
     if clock == .live, !isScripted, timers.pointee.nextDueNs <= now.pointee {
       fireTimers(upTo: now.pointee)
       if isFailed { return true }
-      now.pointee = first.pointee.receive_ns
+      now.publish(first.pointee.receive_ns)
     }
     recordJoined()
     blockEndNs = max(joinHeader(chains - 1).pointee.receive_ns, first.pointee.receive_ns)
@@ -59,8 +59,8 @@ extension Lane {
     trace.endBlock(chains)
     blockCount &+= 1
     lastChainNs = joinHeader(chains - 1).pointee.receive_ns
-    now.pointee = lastChainNs
-    now[2] = 0
+    now.publish(lastChainNs)
+    now.publish(0, at: 2)
     recorder.drainQueues()
     if followerCount > 0 { nudgeFollowers() }
     resetBlock()

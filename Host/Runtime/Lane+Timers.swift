@@ -49,15 +49,15 @@ extension Lane {
   }
 
   private func beginOwnChain(_ node: UnsafeMutablePointer<LaneNode>, atNs: Int64, eventNs: Int64) {
-    now.pointee = atNs
+    now.publish(atNs)
     timerHeader.pointee = gantry_header()
     timerHeader.pointee.event_ns = eventNs
     timerHeader.pointee.receive_ns = atNs
     timerHeader.pointee.origin = recorder.timerOrigin
     timerHeader.pointee.chain = recorder.nextTimerChain()
-    now[1] = -2 - Int64(bitPattern: timerHeader.pointee.chain)
-    now[2] = Int64(Int(bitPattern: node))
-    now[3] = now[1]
+    now.publish(-2 - Int64(bitPattern: timerHeader.pointee.chain), at: 1)
+    now.publish(Int64(Int(bitPattern: node)), at: 2)
+    now.publish(now[1], at: 3)
     ordinal = UInt32.max
     chainHeader = UnsafePointer(timerHeader)
   }
@@ -75,7 +75,7 @@ extension Lane {
     if isOpen || trace.isOn, !isFailed { finishChain(fromQuick: 0, UnsafePointer(timerHeader), sampled: false) }
     // Such chains share an ordinal: the next one is not to find these rows.
     if dirty != 0, !isFailed { forgetRows() }
-    now[2] = 0
+    now.publish(0, at: 2)
   }
 
   /// After the last event: every node may flush, in topological order, and what that causes is
@@ -88,7 +88,7 @@ extension Lane {
       for place in 0..<blockSlotCount where !isFailed { flushBlockNode(nodes + Int(blockSlots[place])) }
       for rank in 0..<singleSlotCount where !isFailed { flushSingleNode(nodes + Int(singleSlots[rank])) }
     }
-    now[2] = 0
+    now.publish(0, at: 2)
     closeIngresses()
     recorder.laneEnded(events: eventCount)
   }

@@ -273,11 +273,11 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     port.pointee.arena = block.pointee.arena
     port.pointee.output.pointee.arena_count = UInt64(block.pointee.arenaCount)
     let header = UnsafeRawPointer(port.pointee.rows).assumingMemoryBound(to: gantry_header.self)
-    now.pointee = header.pointee.receive_ns
+    now.publish(header.pointee.receive_ns)
     if clock == .live, !isScripted, timers.pointee.nextDueNs <= now.pointee {
       fireTimers(upTo: now.pointee)
       if isFailed { return }
-      now.pointee = header.pointee.receive_ns
+      now.publish(header.pointee.receive_ns)
     }
     recorder.block(
       entry, block: block, offset: ingress.pointee.offset, count: count)
@@ -300,10 +300,10 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let last = UnsafeRawPointer(port.pointee.rows + (count &- 1) &* port.pointee.stride)
       .assumingMemoryBound(to: gantry_header.self)
     lastChainNs = last.pointee.receive_ns
-    now.pointee = lastChainNs
+    now.publish(lastChainNs)
     lastKey = ChainKey(last, sources: Origins.sourcesMax)
     finished(last)
-    now[2] = 0
+    now.publish(0, at: 2)
     recorder.drainQueues()
     if followerCount > 0 { nudgeFollowers() }
 
@@ -351,7 +351,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     let outputs = node.pointee.outputs
     outputs.pointee.consumed = 1
     input.pointee.delivered &+= 1
-    now[2] = Int64(Int(bitPattern: node))
+    now.publish(Int64(Int(bitPattern: node)), at: 2)
     let status = node.pointee.onBatch.unsafelyUnwrapped(node.pointee.instance, batch, outputs)
     if status != GANTRY_OK || outputs.pointee.consumed != 1 {
       endedBadly(node, row, status)

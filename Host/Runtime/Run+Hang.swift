@@ -16,11 +16,12 @@ extension Run {
   func lookForHangs(_ watchdog: inout Watchdog, atNs nowNs: Int64) {
     for lane in planner.lanes where !lane.hasEnded.load(ordering: .acquiring) {
       let words = lane.now
-      let sighting = Watchdog.Sighting(row: words[2], chain: words[1], events: lane.eventCount, time: words[0])
+      let sighting = Watchdog.Sighting(
+        row: words.seen(at: 2), chain: words.seen(at: 1), events: lane.eventCount, time: words.seen(at: 0))
       guard watchdog.hangs(lane: lane.index, sighting, atNs: nowNs) else { continue }
       guard let node = UnsafePointer<LaneNode>(bitPattern: Int(sighting.row)) else { continue }
       let number = node.pointee.index
-      let chain = node.pointee.isSingle ? sighting.chain : words[3]
+      let chain = node.pointee.isSingle ? sighting.chain : words.seen(at: 3)
       lane.name.withCString {
         clinux_crash_write("hang", number, node.pointee.generation, $0, chain <= -2 ? -2 - chain : chain)
       }

@@ -170,13 +170,17 @@ extension Run {
   }
 
   func swapEnded(_ driver: SwapDriver, _ report: SwapReport) {
-    swapList.withLock { swaps in
+    let before = swapList.withLock { swaps -> SwapDriver? in
       if swaps.drivers[driver.node] === driver { swaps.drivers[driver.node] = nil }
       // What a swap held is gone with it; its report stays.
       swaps.all.removeAll { $0 === driver }
       swaps.ended.append(report)
       if swaps.ended.count > RunSwaps.reportsMax { swaps.ended.removeFirst(RunSwaps.reportsMax / 2) }
+      defer { swaps.last = driver }
+      return swaps.last
     }
+    // A thread that nobody waited for keeps its stack until it is joined.
+    before?.join()
   }
 
   /// Before an apply, which must not meet a swap: those before their flip are superseded, those in
@@ -202,6 +206,7 @@ extension Run {
       return swaps.all
     }
     for driver in drivers { _ = try? driver.wait(untilEnd: true) }
+    swapList.withLock { $0.last }?.join()
     endStandbys()
   }
 }
@@ -212,6 +217,8 @@ struct RunSwaps {
   var drivers: [Int: SwapDriver] = [:]
   /// Those under way, in the order in which they began.
   var all: [SwapDriver] = []
+  /// The one that ended last: its thread is joined by the next one, or at the run's end.
+  var last: SwapDriver?
   /// Reports of the last ones that ended.
   var ended: [SwapReport] = []
   static let reportsMax = 1000

@@ -97,6 +97,9 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     }
   }
 
+  /// Waits until the thread has ended, after `hasEnded`.
+  func join() { thread.join() }
+
   private func ring() {
     signal.wrappingAdd(1, ordering: .releasing)
     wake(signal)

@@ -6,9 +6,9 @@
 #   SAN_KINDS   "thread address" by default
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-filter=${SAN_FILTER:-"RuntimeTests\.(LaneTests|SwapTests|SwapProtocolTests|ApplyTests|FeedTests|FallbackTests|ReplayTests|QueueTests|TimerTests|GateTests|SwapMachineTests)"}
+filter=${SAN_FILTER:-"RuntimeTests\.(LaneTests|SwapTests|SwapProtocolTests|ApplyTests|FeedTests|FallbackTests|ReplayTests|QueueTests|TimerTests|GateTests|SwapMachineTests|ChangeStormTests)"}
 # Few seeds: a sanitized run takes ten times as long.
-export GANTRY_BUILD=sanitize GANTRY_TEST_SEEDS=${GANTRY_TEST_SEEDS:-2}
+export GANTRY_BUILD=sanitize GANTRY_TEST_SEEDS=${GANTRY_TEST_SEEDS:-2} GANTRY_STORM_OPERATIONS=${GANTRY_STORM_OPERATIONS:-60}
 
 for kind in ${SAN_KINDS:-thread address}; do
   echo "==> $kind sanitizer"

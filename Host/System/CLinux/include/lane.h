@@ -43,6 +43,10 @@ static inline int64_t clinux_thread_cpu_ns(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/// One word that one thread writes and others look at, in no order with anything else: a plain move.
+static inline void clinux_store_relaxed(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+static inline int64_t clinux_load_relaxed(const int64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+
 /// Tells the CPU that this is a spin loop.
 static inline void clinux_pause(void) {
 #if defined(__x86_64__)
