@@ -1,6 +1,6 @@
 # Gantry's front door. `make` alone lists what there is to do.
 #
-#   ARGS          arguments for `gantry run` in `make run`, such as --json
+#   ARGS          arguments for `gantry run` in `make run`, such as --json, and for `make bench-peers`
 #   SWIFT_FLAGS   more flags for every `swift build`, such as --jobs 4
 #   FUZZ_SECONDS  how long `make fuzz` gives each of its targets
 #   GANTRY_DATA   where the market data of tests and benchmarks is (../shared/data)
@@ -18,10 +18,10 @@ export GANTRY_DATA ?= $(abspath ../shared/data)
 BUILD := swift build --explicit-target-dependency-import-check error $(SWIFT_FLAGS)
 SCRIPTS := Tests/Repo/Scripts
 
-.PHONY: help packages run build test check check-san bench fuzz schema man abi-lock format clean
+.PHONY: help packages run build test check check-san bench bench-peers fuzz schema man abi-lock format clean
 
 help: ## lists these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 packages: ## installs the missing system packages, or says how
 	@$(SCRIPTS)/packages.sh
@@ -48,6 +48,9 @@ check-san: packages ## the runtime's tests under ThreadSanitizer and AddressSani
 
 bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
 	@Tests/Benchmarks/run.sh
+
+bench-peers: packages ## the same chain in other engines beside it (ARGS="--rounds 3 --only hftbacktest"), writes PEERS.md
+	@Tests/Benchmarks/peers/run.sh $(ARGS)
 
 fuzz: packages ## fuzzes the manifest, journal, CSV and control readers for FUZZ_SECONDS each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh

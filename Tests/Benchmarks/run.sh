@@ -15,13 +15,8 @@ fi
 
 swift build -c release --explicit-target-dependency-import-check error
 
-mkdir -p "$out/runs"
+"$here/Baselines/build.sh" "$out"
 compile="cc -std=gnu11 -O3 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden"
-for step in source features model decide risk broker; do
-  $compile -o "$out/hop_$step.so" "$here/Baselines/hop_$step.c" -lm
-done
-$compile -o "$out/pass.so" "$here/Baselines/pass.c"
-$compile -o "$out/baselines.so" "$here"/Baselines/{fused,hops,calls}.c -lm -ldl
 $compile -o "$out/liballocations.so" "$here/allocations.c"
 
 exported=(-Wl,--version-script=SDK/C/plugin.map)

@@ -10,6 +10,8 @@ final class BenchmarkHost {
   private let loader = Loader()
   private var loaded: [String: (plugin: LoadedPlugin, generation: Generation)] = [:]
   private var runs = 0
+  /// Threads of this process while the last run went on.
+  private(set) var threads = 0
 
   init(_ settings: Settings) { self.settings = settings }
 
@@ -40,6 +42,7 @@ final class BenchmarkHost {
 
   private func finished(_ run: Run) throws -> RunSummary {
     try run.start()
+    threads = Machine.threads
     run.wait()
     return try run.finish()
   }

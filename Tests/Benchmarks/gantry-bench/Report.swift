@@ -107,6 +107,11 @@ enum Machine {
     }
   }
 
+  /// Threads of this process.
+  static var threads: Int {
+    line(of: "/proc/self/status", starting: "Threads:").flatMap { Int($0.filter(\.isNumber)) } ?? 0
+  }
+
   static func line(of path: String, starting prefix: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }

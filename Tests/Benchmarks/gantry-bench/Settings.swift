@@ -15,9 +15,20 @@ struct Settings {
   var output: String?
   /// Parts to run; empty = all.
   var parts: [String] = []
+  /// What is done instead of measuring in rounds; nil = measure.
+  var command: Command?
+
+  enum Command: String {
+    /// Writes the tape that the peers read.
+    case tape
+    /// One measured run of the chain, for a table in which other engines take their turn too.
+    case chainOnce = "chain-once"
+  }
 
   static let usage = """
     usage: gantry-bench [--rounds N] [--events N] [--swaps N] [--data FOLDER] [--output FILE] [hops|chain|journal|process|swaps|cells ...]
+           gantry-bench tape [--events N] [--data FOLDER] --output FILE     writes the quotes that are measured to a file
+           gantry-bench chain-once [--events N] [--data FOLDER]             runs the chain once and prints one line of JSON
     """
 
   init(arguments: [String]) throws(BenchmarkError) {
@@ -40,9 +51,12 @@ struct Settings {
       case "--bench": bench = try value(word)
       case "--output": output = try value(word)
       case "hops", "chain", "journal", "process", "swaps", "cells": parts.append(word)
+      case "tape", "chain-once": command = Command(rawValue: word)
       default: throw BenchmarkError("unknown word \(word)\n\(Self.usage)")
       }
     }
+    if command == .tape, output == nil { throw BenchmarkError("tape needs --output FILE\n\(Self.usage)") }
+    if command != nil, !parts.isEmpty { throw BenchmarkError("a command stands alone\n\(Self.usage)") }
   }
 
   func wants(_ part: String) -> Bool { parts.isEmpty || parts.contains(part) }

@@ -6,6 +6,11 @@ import Glibc
 func benchmark() throws {
   let settings = try Settings(arguments: Array(CommandLine.arguments.dropFirst()))
   let host = BenchmarkHost(settings)
+  switch settings.command {
+  case .tape: return try writeTape(host, settings.output ?? "")
+  case .chainOnce: return try ChainOnce.run(host)
+  case nil: break
+  }
   let baselines = try Baselines(folder: settings.bench)
   var report = Report()
   print("Machine: \(Machine.description)\n")
@@ -22,6 +27,11 @@ func benchmark() throws {
     fclose(file)
     print("wrote \(output)")
   }
+}
+
+func writeTape(_ host: BenchmarkHost, _ path: String) throws {
+  let tape = try Tape.make(host, path: path)
+  print("wrote \(path): \(tape.count) quotes of \(MemoryLayout<Tape.Quote>.stride) bytes")
 }
 
 func complain(_ text: String) { writeText(text + "\n") }
