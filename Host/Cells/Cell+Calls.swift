@@ -24,6 +24,8 @@ extension Cell {
     request.pointee.count = count
     request.pointee.bytes = UInt64(arenaBytes)
     request.pointee.now_ns = nowNs
+    // Rows may have become wider since the cell was configured.
+    request.pointee.x = UInt64(batch.pointee.stride)
     request.pointee.y = number &+ 1
     prepare(link, outputs)
     let status = call(link, .batch, count, outputs)

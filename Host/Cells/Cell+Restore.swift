@@ -110,7 +110,7 @@ extension Cell {
       request.pointee.count = entry.count
       request.pointee.bytes = entry.arena
       request.pointee.now_ns = entry.nowNs
-      request.pointee.x = entry.x
+      request.pointee.x = call == .batch ? UInt64(entry.stride) : entry.x
       request.pointee.y = entry.y
       request.pointee.flags = 0
       for port in arenaPorts { link.memory.ports[port].arena_count = 0 }

@@ -74,6 +74,7 @@ final class CellServer: @unchecked Sendable {  // the serving thread's, but for 
     guard port < edges.count, edge < edges[port].count else { return done(GANTRY_MISUSE) }
     let batch = batches[edges[port][edge]]
     batch.pointee.count = count
+    batch.pointee.stride = UInt32(truncatingIfNeeded: request.pointee.x)
     batch.pointee.arena.length = request.pointee.bytes
     node.pointee.nowNs = request.pointee.now_ns
     openOutputs(consumed: count)

@@ -223,6 +223,12 @@ struct InputEdge: Equatable, Sendable {
   var isFeedback: Bool
   var schema: PortSchema
 
+  /// Whether an instance that was told `told` can go on with these edges.
+  static func extend(_ told: [InputEdge], _ now: [InputEdge]) -> Bool {
+    told.count == now.count
+      && zip(told, now).allSatisfy { $0.port == $1.port && $0.isFeedback == $1.isFeedback && $1.schema.extends($0.schema) }
+  }
+
   static func list(_ graph: Graph, _ node: Int, _ schemas: [PortSchema]) -> [InputEdge] {
     let edges = zip(graph.nodes[node].inputs, schemas).map { InputEdge(port: $0.toPort, isFeedback: $0.isFeedback, schema: $1) }
     return edges.enumerated().sorted { ($0.element.port, $0.offset) < ($1.element.port, $1.offset) }.map(\.element)
@@ -259,6 +265,9 @@ package struct PortSchema: Equatable, Sendable {
     case .blob: MemoryLayout<gantry_blob>.stride
     }
   }
+
+  /// Whether whoever reads rows of `other` can read these: the same columns first, at the same offsets.
+  package func extends(_ other: PortSchema) -> Bool { type == other.type && columns.starts(with: other.columns) }
 
   /// FNV-1a over the type and the column names.
   var fingerprint: UInt64 {

@@ -172,18 +172,18 @@ extension Lane {
       let target = node.pointee.ports + index
       for candidate in 0..<other.pointee.portCount {
         let source = other.pointee.ports + candidate
-        guard source.pointee.schema.pointee.fingerprint == target.pointee.schema.pointee.fingerprint else { continue }
+        guard source.pointee.base == target.pointee.base else { continue }
         for row in 0..<source.pointee.published where source.pointee.ordinals[row] == ordinal {
-          appendRow(node, target, source.pointee.rows + row &* source.pointee.stride, ordinal: ordinal)
+          appendRow(node, target, source.pointee.rows + row &* source.pointee.stride, source.pointee.stride, ordinal: ordinal)
         }
         break
       }
     }
   }
 
-  /// Publishes a copy of a stamped row.
+  /// Publishes a copy of a stamped row; columns that a swap has added to the port since have no value.
   private func appendRow(
-    _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ row: UnsafePointer<UInt8>,
+    _ node: UnsafeMutablePointer<LaneNode>, _ port: UnsafeMutablePointer<PortBuffer>, _ row: UnsafePointer<UInt8>, _ stride: Int,
     ordinal: UInt32
   ) {
     let index = UInt32(port - node.pointee.ports)
@@ -191,7 +191,7 @@ extension Lane {
       guard Lane.grow(node.pointee.outputs, index, 1, 0) == GANTRY_OK else { return }
     }
     let first = port.pointee.published
-    UnsafeMutableRawPointer(port.pointee.rows + first &* port.pointee.stride).copyMemory(from: row, byteCount: port.pointee.stride)
+    copyRow(UnsafeMutableRawPointer(port.pointee.rows + first &* port.pointee.stride), port.pointee.stride, from: row, stride)
     port.pointee.ordinals[first] = ordinal
     port.pointee.published = first + 1
     let output = port.pointee.output

@@ -292,6 +292,17 @@ extension Lane {
   }
 }
 
+/// Copies a row into one of another width: columns that it has not are NaN there.
+@inline(__always)
+func copyRow(_ target: UnsafeMutableRawPointer, _ width: Int, from row: UnsafeRawPointer, _ stride: Int) {
+  target.copyMemory(from: row, byteCount: min(width, stride))
+  var offset = stride
+  while offset < width {
+    target.storeBytes(of: Double.nan, toByteOffset: offset, as: Double.self)
+    offset &+= 8
+  }
+}
+
 /// Memory for `capacity` rows with the guard behind them.
 func allocateRows(capacity: Int, stride: Int) -> UnsafeMutablePointer<UInt8> {
   let bytes = capacity * stride + guardBytes

@@ -124,20 +124,21 @@ final class TapRing: @unchecked Sendable {  // rows between the two counters are
     for index in 0..<count {
       number &+= 1
       if every > 1, number % every != 0 { continue }
-      guard position < limit, stride == self.stride else {
+      guard position < limit else {
         droppedCount.store(droppedCount.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         continue
       }
       let row = rows + index &* stride
       let slot = memory + position % capacity &* slotBytes
-      slot.copyMemory(from: row, byteCount: stride)
+      // A swap may have changed the row's width; who looks on follows in a moment.
+      copyRow(slot, self.stride, from: row, stride)
       var length = 0
-      if slotBytes > stride + 8, let text = ArenaText(row, type), let arena, text.offset <= UInt64(arenaCount) {
+      if slotBytes > self.stride + 8, let text = ArenaText(row, type), let arena, text.offset <= UInt64(arenaCount) {
         length = min(text.length, TapRing.textMax, arenaCount - Int(text.offset))
-        (slot + stride + 8).copyMemory(from: arena + Int(text.offset), byteCount: length)
+        (slot + self.stride + 8).copyMemory(from: arena + Int(text.offset), byteCount: length)
         slot.storeBytes(of: 0, toByteOffset: text.field, as: UInt64.self)
       }
-      slot.storeBytes(of: length, toByteOffset: stride, as: Int.self)
+      slot.storeBytes(of: length, toByteOffset: self.stride, as: Int.self)
       position += 1
     }
     seenCount.store(number, ordering: .relaxed)

@@ -3,6 +3,7 @@ import GantryBase
 import GantryGraph
 import GantryJournal
 import GantryTrace
+import Synchronization
 
 /// The memory that one graph needs to run: nodes, ports, edges, ingress, queues and timers of all its
 /// lanes. Owns that memory. A changed graph gets a layout of its own, made beside the lanes while
@@ -37,6 +38,11 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
   private var tails: [UnsafeMutablePointer<InputTail>] = []
   private var owned: [UnsafeMutableRawPointer] = []
   private var schemas: [UnsafeMutablePointer<gantry_schema>] = []
+  /// Of ports that have had wider rows since; any thread.
+  private let adopted = Mutex<[SchemaPointer]>([])
+  /// By place in the graph and by port: what each node's rows were laid out as. Edges to other lanes
+  /// carry these columns, whatever a swap adds.
+  private(set) var written: [[PortSchema]] = []
   private var ports: [UnsafeMutablePointer<PortBuffer>] = []
   /// By place in the graph: a node's ports, as its own lane sees them.
   private var portsOf: [Int: UnsafeMutablePointer<PortBuffer>] = [:]
@@ -98,6 +104,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
   ) {
     let single = BlockPlan.singles(graph)
     let reach = BlockPlan.reachable(graph, laneOf, lanes: laneCount)
+    written = instances.map(\.schemas)
     sourceOrigins = graph.nodes.indices.map { graph.nodes[$0].plugin.kind == .source ? instances[$0].context.pointee.origin : 0 }
     for index in graph.nodes.indices { makePorts(index, instances[index], single[index], options) }
     for lane in 0..<laneCount {
@@ -142,6 +149,13 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       plans[lane].wiring.attach()
     }
     if sources.scripts.isEmpty { linkQueues() }
+  }
+
+  /// Frees a schema with the layout: instances that are fed by its lanes may have seen it.
+  func adopt(_ schema: UnsafeMutablePointer<gantry_schema>) { adopted.withLock { $0.append(SchemaPointer(pointer: schema)) } }
+
+  private struct SchemaPointer: @unchecked Sendable {  // constant, and freed once
+    let pointer: UnsafeMutablePointer<gantry_schema>
   }
 
   // MARK: looking things up
@@ -266,7 +280,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
           rows: isSource ? allocate(guardBytes, of: UInt8.self) : allocateRows(capacity: capacity, stride: stride),
           causes: isSource ? allocate(1, of: UInt32.self) : .allocate(capacity: capacity),
           ordinals: isSource ? allocate(1, of: UInt32.self) : .allocate(capacity: capacity), capacity: capacity, stride: stride, published: 0,
-          arena: arena, arenaCapacity: arenaCapacity, output: outputs + port, schema: schema, uses: uses,
+          arena: arena, arenaCapacity: arenaCapacity, output: outputs + port, schema: schema, base: schema.pointee.fingerprint, uses: uses,
           node: Int32(numbers[index]), port: Int32(port), isBorrowed: isSource))
       resetPort(list + port)
       ports.append(list + port)
@@ -419,7 +433,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       to: PortBuffer(
         rows: allocate(guardBytes, of: UInt8.self), causes: allocate(1, of: UInt32.self),
         ordinals: allocate(1, of: UInt32.self), capacity: 0, stride: origin.pointee.stride, published: 0, arena: nil,
-        arenaCapacity: 0, output: output, schema: origin.pointee.schema, uses: [], node: origin.pointee.node,
+        arenaCapacity: 0, output: output, schema: origin.pointee.schema, base: origin.pointee.base, uses: [], node: origin.pointee.node,
         port: origin.pointee.port, isBorrowed: true))
     ports.append(port)
     let entry = allocate(1, of: Lane.IngressPort.self)
@@ -487,6 +501,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     }
     tails = []
     for schema in schemas { PortSchema.deallocate(schema) }
+    for schema in adopted.withLock({ exchange(&$0, with: []) }) { PortSchema.deallocate(schema.pointer) }
     for pointer in owned { pointer.deallocate() }
     for heap in timers {
       heap.pointee.deallocate()

@@ -32,6 +32,8 @@ struct PortBuffer {
   var arenaCapacity: Int
   var output: UnsafeMutablePointer<gantry_output>
   var schema: UnsafeMutablePointer<gantry_schema>
+  /// The fingerprint of the schema that the port was laid out with: it stays when rows become wider.
+  var base: UInt64
   var uses: PortUses
   var node: Int32
   var port: Int32

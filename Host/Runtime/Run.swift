@@ -71,6 +71,8 @@ struct RunShape {
   var instances: [Instance] = []
   /// By node number.
   var intakes: [Int: Intake] = [:]
+  /// By node number: what a node's rows hold whatever becomes of its swap, which may add columns.
+  var promised: [Int: [PortSchema]] = [:]
 
   /// Where a node of this number stands in the graph.
   func index(of number: Int) -> Int? { numbers.firstIndex(of: number) }

@@ -50,8 +50,8 @@ final class ApplyTransaction {
     for index in graph.nodes.indices where !plan.nodes[index].isFresh { instances[index] = plan.nodes[index].old.map { old.instances[$0] } }
     for index in graph.order {
       let inputs = inputSchemas(index)
-      if let kept = instances[index], kept.edges != InputEdge.list(graph, index, inputs) {
-        // Compared by what it was told: names of other nodes may change, what they send may not.
+      if let kept = instances[index], !InputEdge.extend(kept.edges, InputEdge.list(graph, index, inputs)) {
+        // Compared by what it was told: names of other nodes may change and columns may be added, no more.
         instances[index] = nil
         let node = graph.nodes[index].plugin
         plan.renew(index, hasState: node.extensions.contains(GraphDiff.stateExtension), "its input is another than it was configured with")

@@ -26,10 +26,18 @@ public struct ChangeRecord: Sendable, Codable {
   public var sha256: String
   public var artifacts: [Artifact]
   public var canary: Double?
+  /// The columns of each edge into the node, as the candidate was told; not in older journals.
+  public var inputs: [[String]]?
   public var warm: Int
   public var isCold: Bool
   /// What the one who asked wrote down, such as the parameters that were set.
   public var request: String
+
+  /// What the candidate was told of its edges, which are of the types of `now`.
+  func schemas(like now: [PortSchema]) -> [PortSchema] {
+    guard let inputs, inputs.count == now.count else { return now }
+    return zip(now, inputs).map { PortSchema(type: $0.type, columns: $1) }
+  }
 
   func write(to path: String) throws(GantryError) {
     let encoder = JSONEncoder()
@@ -54,11 +62,11 @@ public struct ChangeRecord: Sendable, Codable {
 
 extension Run {
   /// Writes the change down before it can take effect.
-  func describe(_ request: SwapRequest, number: Int64, _ artifacts: [ArtifactUse]) throws(GantryError) {
-    guard let journal, let folder else { return }
+  func describe(_ request: SwapRequest, number: Int64, _ artifacts: [ArtifactUse], _ candidate: Instance) throws(GantryError) {
+    guard let journal, let folder, let node = request.graph.node(named: request.node) else { return }
     var record = ChangeRecord(
       number: number, id: request.id, node: request.node, by: request.by, plugin: request.code.description.id,
-      version: request.code.description.version, sha256: request.code.sha256, artifacts: [], canary: request.policy.canary,
+      version: request.code.description.version, sha256: request.code.sha256, artifacts: [], canary: request.policy.canary, inputs: candidate.schemas(of: request.graph, node).map(\.columns),
       warm: request.policy.warm, isCold: request.isCold, request: request.description)
     for use in artifacts {
       record.artifacts.append(.init(parameter: use.parameter, path: use.path, sha256: try journal.keep(use.bytes)))

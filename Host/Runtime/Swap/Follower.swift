@@ -80,6 +80,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     var arenaCount: UInt64
     /// Of the whole record.
     var span: UInt64
+    /// What the rows of a call are.
+    var schema: UnsafePointer<gantry_schema>?
   }
 
   init(_ muted: MutedInstance, like node: UnsafeMutablePointer<LaneNode>, name: String, clock: Graph.ClockKind) {
@@ -109,7 +111,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   func begin(_ lane: Lane, _ node: UnsafeMutablePointer<LaneNode>, usesTail: Bool) {
     muted.clone(from: node)
     laneTag = lane.tag
-    if usesTail, let tail = node.pointee.tail { tail.pointee.feed(self) }
+    if usesTail, let tail = node.pointee.tail { tail.pointee.feed(self, like: node) }
     node.pointee.follower = .passUnretained(self)
     node.pointee.watch.insert(.followed)
     lane.followerCount += 1
@@ -126,8 +128,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   /// A call that the counted instance gets, or has got.
   @inline(never)
   func push(
-    input: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int,
-    now: UnsafePointer<Int64>
+    input: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int, schema: UnsafePointer<gantry_schema>?,
+    arena: UnsafePointer<UInt8>?, arenaCount: Int, now: UnsafePointer<Int64>
   ) {
     callCompares = compares.load(ordering: .relaxed)
     if isInline {
@@ -135,15 +137,15 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
       beginCall(callCompares)
       for other in others {
         other.call(
-          input: input, rows: rows, count: count, stride: stride, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
+          input: input, rows: rows, count: count, stride: stride, schema: schema, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
       }
       muted.call(
-        input: input, rows: rows, count: count, stride: stride, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
+        input: input, rows: rows, count: count, stride: stride, schema: schema, arena: arena, arenaCount: arenaCount, nowNs: now[0], chain: now[1])
       return
     }
     append(
-      kind: Record.Kind.call, index: UInt32(truncatingIfNeeded: input), rows: rows, count: count, stride: stride, arena: arena,
-      arenaCount: arenaCount, now: now)
+      kind: Record.Kind.call, index: UInt32(truncatingIfNeeded: input), rows: rows, count: count, stride: stride, schema: schema,
+      arena: arena, arenaCount: arenaCount, now: now)
     pushedRows &+= UInt64(count)
     pushed.store(pushedRows, ordering: .relaxed)
   }
@@ -153,15 +155,22 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     guard callCompares else { return }
     if isInline { return compare(port: port, rows: rows, count: count, stride: stride) }
     append(
-      kind: Record.Kind.outputs, index: UInt32(truncatingIfNeeded: port), rows: rows, count: count, stride: stride, arena: nil,
-      arenaCount: 0, now: now)
+      kind: Record.Kind.outputs, index: UInt32(truncatingIfNeeded: port), rows: rows, count: count, stride: stride, schema: nil,
+      arena: nil, arenaCount: 0, now: now)
   }
 
   /// Lets the thread see that there is work; at the end of a block. A replay runs as fast as it can, so
   /// there the lane lends a hand when the thread does not keep up.
   func nudge(_ lane: Lane) {
     bell.ring()
-    guard canWait, backlogRows > SwapMachine.caughtUpRows / 2, isReady.load(ordering: .acquiring), takeTurn() else { return }
+    guard canWait, !isInline, backlogRows > SwapMachine.caughtUpRows / 2, isReady.load(ordering: .acquiring) else { return }
+    // One that is slower than the lane would never be within a few rows: the lane waits for it here.
+    while !takeTurn() {
+      guard !isStopped.load(ordering: .relaxed), !isGivenUp.load(ordering: .relaxed) else { return }
+      isWanted.store(true, ordering: .releasing)
+      clinux_pause()
+    }
+    isWanted.store(false, ordering: .relaxed)
     clinux_set_thread_tag(muted.tag)
     handle(atMost: .max)
     clinux_set_thread_tag(lane.tag)
@@ -169,8 +178,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   }
 
   private func append(
-    kind: UInt32, index: UInt32, rows: UnsafePointer<UInt8>, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int,
-    now: UnsafePointer<Int64>
+    kind: UInt32, index: UInt32, rows: UnsafePointer<UInt8>, count: Int, stride: Int, schema: UnsafePointer<gantry_schema>?,
+    arena: UnsafePointer<UInt8>?, arenaCount: Int, now: UnsafePointer<Int64>
   ) {
     let rowBytes = (count &* stride &+ 63) & ~63
     let span = UInt64(Follower.recordBytes &+ rowBytes &+ (arenaCount &+ 63) & ~63)
@@ -178,7 +187,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     place.storeBytes(
       of: Record(
         kind: kind, index: index, count: UInt32(truncatingIfNeeded: count), stride: UInt32(truncatingIfNeeded: stride), isCompared: callCompares ? 1 : 0,
-        nowNs: now[0], chain: now[1], arenaCount: UInt64(arenaCount), span: span), as: Record.self)
+        nowNs: now[0], chain: now[1], arenaCount: UInt64(arenaCount), span: span, schema: schema), as: Record.self)
     (place + Follower.recordBytes).copyMemory(from: rows, byteCount: count &* stride)
     if arenaCount > 0, let arena { (place + Follower.recordBytes + rowBytes).copyMemory(from: arena, byteCount: arenaCount) }
     tail &+= span
@@ -398,12 +407,12 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
         beginCall(record.isCompared != 0)
         for other in others {
           other.call(
-            input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride),
+            input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride), schema: record.schema,
             arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs,
             chain: record.chain)
         }
         muted.call(
-          input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride),
+          input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride), schema: record.schema,
           arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs, chain: record.chain)
         rows &+= UInt64(record.count)
         if record.isCompared != 0 { compared.store(compared.load(ordering: .relaxed) &+ UInt64(record.count), ordering: .relaxed) }
@@ -438,7 +447,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     for index in 0..<count {
       let place = comparedRows[port] + index
       if place < own.count {
-        comparison.compare(rows + index * stride, own.base + place * own.stride, type: portTypes[port], stride: stride)
+        // A candidate may write further columns: those in common are compared.
+        comparison.compare(rows + index * stride, own.base + place * own.stride, type: portTypes[port], stride: min(stride, own.stride))
       } else {
         comparison.surplus(1)
       }

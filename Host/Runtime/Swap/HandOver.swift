@@ -19,7 +19,10 @@ final class HandOver {
   private let slot: Int
   private let number: Int64
   /// Configured and not started.
-  private var next: Instance?
+  private(set) var next: Instance?
+  /// What the first instance writes, and memory for the rows of one that writes more.
+  private let schemas: [PortSchema]
+  var wider: WiderPorts?
   private let previousGraph: Graph
   private let previousCode: PluginCode
   private var hasExchanged = false
@@ -36,10 +39,11 @@ final class HandOver {
     self.number = number
     previousGraph = run.graph
     previousCode = run.instances[node].code
+    schemas = run.instances[node].schemas
     lastCommand = LaneCommand()
     let (candidate, artifacts) = try run.makeCandidate(node, request)
     next = candidate
-    try run.describe(request, number: number, artifacts)
+    try run.describe(request, number: number, artifacts, candidate)
   }
 
   /// Exchanges the instances and returns the one that runs now.
@@ -48,7 +52,7 @@ final class HandOver {
       var back = request
       back.graph = previousGraph
       back.code = previousCode
-      next = try run.makeCandidate(node, back).instance
+      next = try run.makeCandidate(node, back, writing: schemas).instance
     }
     guard let new = next else { throw GantryError("swap.bug", "nothing to hand over", exit: .bug) }
     next = nil
@@ -91,6 +95,7 @@ final class HandOver {
     do throws(GantryError) {
       if let stopping { throw stopping }
       try install(new, state, version)
+      wider?.exchange(lane, lane.nodes + slot)
       old.destroy()
       hasExchanged = true
       lane.recorder.decision(reverse ? .flippedBack : .flipped, node: lane.nodes[slot].index, value: number)
@@ -101,7 +106,7 @@ final class HandOver {
       var back = request
       back.graph = reverse ? request.graph : previousGraph
       back.code = old.code
-      let again = try run.makeCandidate(node, back).instance
+      let again = try run.makeCandidate(node, back, writing: old.schemas).instance
       do throws(GantryError) {
         try install(again, state, version)
       } catch let second {

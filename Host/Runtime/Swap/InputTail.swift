@@ -12,6 +12,35 @@ struct InputTail {
     var memory: UnsafeMutableRawPointer
     var used = 0
     var rows = 0
+
+    /// Goes on in `memory`, which is then what the page had.
+    mutating func move(to memory: inout UnsafeMutableRawPointer, _ capacity: Int, _ stride: (Int) -> Int) {
+      var moved = Page(memory: memory)
+      var offset = 0
+      while offset < used {
+        let from = self.memory + offset
+        var entry = from.load(as: Entry.self)
+        offset += Int(entry.span)
+        let (old, width, count) = (Int(entry.stride), stride(Int(entry.input)), Int(entry.count))
+        let oldBytes = (count &* old &+ 63) & ~63
+        let rowBytes = (count &* width &+ 63) & ~63
+        let arenaBytes = (Int(entry.arenaCount) &+ 63) & ~63
+        let span = InputTail.entryBytes &+ rowBytes &+ arenaBytes
+        guard moved.used &+ span <= capacity else { continue }
+        entry.stride = Int32(truncatingIfNeeded: width)
+        entry.span = Int64(span)
+        let place = memory + moved.used
+        place.storeBytes(of: entry, as: Entry.self)
+        for row in 0..<count {
+          copyRow(place + InputTail.entryBytes + row &* width, width, from: from + InputTail.entryBytes + row &* old, old)
+        }
+        if arenaBytes > 0 { (place + InputTail.entryBytes + rowBytes).copyMemory(from: from + InputTail.entryBytes + oldBytes, byteCount: arenaBytes) }
+        moved.used &+= span
+        moved.rows &+= count
+      }
+      memory = self.memory
+      self = moved
+    }
   }
 
   private struct Entry: BitwiseCopyable {
@@ -26,17 +55,47 @@ struct InputTail {
 
   private var current: Page
   private var previous: Page
-  private let capacity: Int
+  private var capacity: Int
   private let limit: Int
+
+  /// Memory for a tail of other rows.
+  struct Pages {
+    fileprivate var first: UnsafeMutableRawPointer
+    fileprivate var second: UnsafeMutableRawPointer
+    fileprivate var capacity: Int
+
+    func deallocate() {
+      first.deallocate()
+      second.deallocate()
+    }
+  }
   private static let entryBytes = 64
 
   /// - Parameter rowBytes: of one row at most, with its text
   init(rows limit: Int, rowBytes: Int) {
     self.limit = limit
-    // Single events come one a call, each with an entry of its own.
-    capacity = (limit + blockRows) * ((rowBytes + 63) & ~63 + InputTail.entryBytes)
+    capacity = InputTail.capacity(limit, rowBytes)
     current = Page(memory: .allocate(byteCount: capacity, alignment: 64))
     previous = Page(memory: .allocate(byteCount: capacity, alignment: 64))
+  }
+
+  /// Single events come one a call, each with an entry of its own.
+  private static func capacity(_ limit: Int, _ rowBytes: Int) -> Int {
+    (limit + blockRows) * ((rowBytes + 63) & ~63 + entryBytes)
+  }
+
+  func makePages(rowBytes: Int) -> Pages {
+    let capacity = InputTail.capacity(limit, rowBytes)
+    return Pages(
+      first: .allocate(byteCount: capacity, alignment: 64), second: .allocate(byteCount: capacity, alignment: 64), capacity: capacity)
+  }
+
+  /// Goes on in other memory, with all rows as wide as their edges' are now. `pages` has then what the
+  /// tail had. On the lane, between two events.
+  mutating func take(_ pages: inout Pages, stride: (Int) -> Int) {
+    current.move(to: &pages.first, pages.capacity, stride)
+    previous.move(to: &pages.second, pages.capacity, stride)
+    swap(&capacity, &pages.capacity)
   }
 
   func deallocate() {
@@ -68,7 +127,7 @@ struct InputTail {
   }
 
   /// Gives the calls on to a follower, oldest first.
-  func feed(_ follower: Follower) {
+  func feed(_ follower: Follower, like node: UnsafeMutablePointer<LaneNode>) {
     var surplus = current.rows + previous.rows - limit
     for page in [previous, current] {
       var offset = 0
@@ -88,7 +147,7 @@ struct InputTail {
           now.withMemoryRebound(to: Int64.self, capacity: 2) { now in
             follower.push(
               input: Int(entry.input), rows: rows, count: Int(entry.count), stride: Int(entry.stride),
-              arena: entry.arenaCount > 0 ? rows + rowBytes : nil, arenaCount: Int(entry.arenaCount), now: now)
+              schema: node.pointee.inputs[Int(entry.input)].batch.pointee.schema, arena: entry.arenaCount > 0 ? rows + rowBytes : nil, arenaCount: Int(entry.arenaCount), now: now)
           }
         }
       }

@@ -20,7 +20,8 @@ extension Lane {
     follower._withUnsafeGuaranteedRef { follower in
       let toCandidate = node.pointee.watch.contains(.canary) && follower.selects(row)
       if toCandidate { follower.lend(self, node) }
-      follower.push(input: index, rows: row, count: 1, stride: stride, arena: arena, arenaCount: arenaCount, now: now)
+      follower.push(
+        input: index, rows: row, count: 1, stride: stride, schema: input.pointee.batch.pointee.schema, arena: arena, arenaCount: arenaCount, now: now)
       clinux_set_thread_tag(tag)
       let mark = PublishedMark(node)
       callOne(node, input, row)
@@ -42,7 +43,8 @@ extension Lane {
     let arenaCount = input.pointee.hasArena ? Int(source.pointee.output.pointee.arena_count) : 0
     if let tail = node.pointee.tail { tail.pointee.add(input: index, rows: row, count: count, stride: stride, arena: arena, arenaCount: arenaCount, now: now) }
     node.pointee.follower?._withUnsafeGuaranteedRef {
-      $0.push(input: index, rows: row, count: count, stride: stride, arena: arena, arenaCount: arenaCount, now: now)
+      $0.push(
+        input: index, rows: row, count: count, stride: stride, schema: input.pointee.batch.pointee.schema, arena: arena, arenaCount: arenaCount, now: now)
       clinux_set_thread_tag(tag)
     }
   }
@@ -147,10 +149,13 @@ final class ExchangeCommand: LaneCommand, @unchecked Sendable {
   private let follower: Follower
   private let change: Int64
   private let reason: Reason
+  private let wider: WiderPorts?
   private(set) var atEvent: UInt64 = 0
   private(set) var failure: String?
 
-  init(slot: Int, follower: Follower, change: Int64, reason: Reason) {
+  /// - Parameter wider: memory for the rows of the instance that is to count
+  init(slot: Int, follower: Follower, change: Int64, reason: Reason, wider: WiderPorts?) {
+    self.wider = wider
     self.slot = slot
     self.follower = follower
     self.change = change
@@ -168,6 +173,7 @@ final class ExchangeCommand: LaneCommand, @unchecked Sendable {
     } else {
       follower.endComparison()
       follower.muted.exchange(lane, node)
+      wider?.exchange(lane, node)
       node.pointee.watch.remove(.canary)
       lane.recorder.decision(reason == .flip ? .flipped : .flippedBack, node: node.pointee.index, value: change)
       atEvent = lane.eventCount

@@ -38,7 +38,11 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     var rows: UnsafeMutablePointer<UInt8>
     var causes: UnsafeMutablePointer<UInt32>
     var capacity: Int
+    /// Of the rows that the muted instance writes.
     var stride: Int
+    /// Of those that the counted one writes; there is memory for the wider of the two.
+    var countedStride: Int
+    var widest: Int { max(stride, countedStride) }
     var arena: UnsafeMutablePointer<UInt8>?
     var arenaCapacity: Int
     /// Rows that the running call has written before its last part.
@@ -58,12 +62,13 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     let ports = UnsafeMutablePointer<gantry_output>.allocate(capacity: max(portCount, 1))
     for index in 0..<portCount {
       let port = node.pointee.ports + index
-      let stride = port.pointee.stride
+      let stride = instance.schemas[index].stride
+      let countedStride = counted.schemas[index].stride
       let hasArena = port.pointee.output.pointee.arena_capacity > 0
       (memory + index).initialize(
         to: MutedPort(
-          rows: allocateRows(capacity: blockRows, stride: stride), causes: .allocate(capacity: blockRows), capacity: blockRows,
-          stride: stride, arena: hasArena ? .allocate(capacity: 64 << 10) : nil, arenaCapacity: hasArena ? 64 << 10 : 0, count: 0))
+          rows: allocateRows(capacity: blockRows, stride: max(stride, countedStride)), causes: .allocate(capacity: blockRows), capacity: blockRows,
+          stride: stride, countedStride: countedStride, arena: hasArena ? .allocate(capacity: 64 << 10) : nil, arenaCapacity: hasArena ? 64 << 10 : 0, count: 0))
       (ports + index).initialize(to: gantry_output())
       (ports + index).pointee.size = UInt32(MemoryLayout<gantry_output>.size)
       (ports + index).pointee.type = port.pointee.output.pointee.type
@@ -88,7 +93,17 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     context.pointee.timers = timers
     context.pointee.slot = 0
     context.pointee.laneTag = tag
+    takeWidths()
     reset()
+  }
+
+  /// The ports are as wide as the muted instance's rows, with the guard behind them.
+  private func takeWidths() {
+    for index in 0..<portCount {
+      let stride = memory[index].stride
+      outputs.pointee.ports[index].stride = UInt32(truncatingIfNeeded: stride)
+      (UnsafeMutableRawPointer(memory[index].rows) + memory[index].capacity &* stride).storeBytes(of: guardPattern, as: UInt64.self)
+    }
   }
 
   deinit {
@@ -128,8 +143,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
 
   /// Offers `count` rows of one edge, again after each failure. The rows are valid for this call only.
   func call(
-    input: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int, arena: UnsafePointer<UInt8>?, arenaCount: Int, nowNs: Int64,
-    chain: Int64
+    input: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int, schema: UnsafePointer<gantry_schema>?,
+    arena: UnsafePointer<UInt8>?, arenaCount: Int, nowNs: Int64, chain: Int64
   ) {
     guard !isBroken.load(ordering: .relaxed) else { return }
     now[0] = nowNs
@@ -137,6 +152,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     fireDue(upTo: nowNs)
     begin()
     let batch = batches + input
+    batch.pointee.stride = UInt32(truncatingIfNeeded: stride)
+    batch.pointee.schema = schema
     batch.pointee.arena.data = arena
     batch.pointee.arena.length = UInt64(arenaCount)
     var start = 0
@@ -239,7 +256,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     if rows > 0, used + Int(rows) > memory.pointee.capacity {
       let capacity = max(memory.pointee.capacity * 2, used + Int(rows))
       guard capacity <= 65_536 else { return GANTRY_FULL }
-      let larger = allocateRows(capacity: capacity, stride: memory.pointee.stride)
+      let larger = allocateRows(capacity: capacity, stride: memory.pointee.widest)
+      (UnsafeMutableRawPointer(larger) + capacity * memory.pointee.stride).storeBytes(of: guardPattern, as: UInt64.self)
       UnsafeMutableRawPointer(larger).copyMemory(from: memory.pointee.rows, byteCount: used * memory.pointee.stride)
       let causes = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
       UnsafeMutableRawPointer(causes).copyMemory(from: memory.pointee.causes, byteCount: used * 4)
@@ -284,7 +302,16 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
   // MARK: on the lane
 
   /// For a replay: which instance counts when this one begins.
-  func stand(beside instance: Instance) { counted = instance }
+  func stand(beside instance: Instance) {
+    counted = instance
+    for index in 0..<portCount {
+      memory[index].countedStride = instance.schemas[index].stride
+      memory[index].rows.deallocate()
+      memory[index].rows = allocateRows(capacity: memory[index].capacity, stride: memory[index].widest)
+    }
+    takeWidths()
+    reset()
+  }
 
   /// Begins where the counted instance stands: its ids, random position, metrics and timers are cloned.
   func clone(from node: UnsafeMutablePointer<LaneNode>) {
@@ -352,6 +379,8 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     change(places: lane, node)
     lane.gate.riskIsClosed(node: node.pointee.index, node.pointee.breaker.state == .open)
     hasExchanged.toggle()
+    for index in 0..<portCount { swap(&memory[index].stride, &memory[index].countedStride) }
+    takeWidths()
     errorCount.store(0, ordering: .relaxed)
   }
 }

@@ -113,22 +113,52 @@ extension Run {
     return nil
   }
 
-  /// A configured instance of a node as the request has it, with the schemas of the counted one.
-  func makeCandidate(_ index: Int, _ request: SwapRequest) throws(GantryError) -> (instance: Instance, artifacts: [ArtifactUse]) {
+  /// A configured instance of a node as the request has it, whose rows begin as those of the counted one.
+  ///
+  /// - Parameters:
+  ///   - inputs: what it may rely on; nil: what a swap that begins now may
+  ///   - schemas: what it must write, exactly; nil: what the counted one writes, and columns behind
+  func makeCandidate(
+    _ index: Int, _ request: SwapRequest, inputs: [PortSchema]? = nil, writing schemas: [PortSchema]? = nil
+  ) throws(GantryError) -> (instance: Instance, artifacts: [ArtifactUse]) {
     let context = changes.withLock { _ in addContext(index) }
     let candidate = try Instance(graph: request.graph, node: index, code: request.code, context: context)
     do throws(GantryError) {
       var artifacts: [ArtifactUse] = []
-      try candidate.configure(request.graph, inputs: inputSchemas(index), artifacts: &artifacts)
-      guard candidate.schemas == instances[index].schemas else {
+      try candidate.configure(request.graph, inputs: inputs ?? candidateInputs(index), artifacts: &artifacts)
+      let current = instances[index].schemas
+      let fits = schemas.map { $0 == candidate.schemas } ?? zip(candidate.schemas, current).allSatisfy { $0.extends($1) }
+      guard fits else {
         throw GantryError(
-          "swap.other-schema", "the candidate for \(request.node) has other output columns",
+          "swap.other-schema", "the candidate for \(request.node) has other output columns, and not only further ones behind those that are there",
           help: ["use apply, which makes new instances of all that read it"])
+      }
+      if request.policy.canary != nil, candidate.schemas != current {
+        throw GantryError(
+          "swap.canary-columns", "the candidate for \(request.node) adds columns, and in a canary two instances write one port's rows",
+          help: ["swap it without a canary; --shadow compares the columns that both have"])
       }
       return (candidate, artifacts)
     } catch {
       candidate.destroy()
       throw error
+    }
+  }
+
+  /// What the edges into a node bring for as long as its graph runs, in the order of `from`: columns that a
+  /// swap on probation has added may go again, and edges to other lanes carry what they were laid out for.
+  func candidateInputs(_ index: Int) -> [PortSchema] {
+    let layout = planner.layout
+    return shape.withLock { shape in
+      var schemas = Run.inputSchemas(shape.graph, index, shape.instances)
+      for (place, edge) in shape.graph.nodes[index].inputs.enumerated() {
+        if shape.laneOf[edge.fromNode] != shape.laneOf[index] {
+          schemas[place] = layout.written[edge.fromNode][edge.fromPort]
+        } else if let promised = shape.promised[shape.numbers[edge.fromNode]] {
+          schemas[place] = promised[edge.fromPort]
+        }
+      }
+      return schemas
     }
   }
 

@@ -15,8 +15,10 @@ final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes star
     let follower: Follower
     let warmth: SwapDriver.Warmth
     let converters: [PluginCode]
+    let wider: WiderPorts?
 
-    init(slot: Int, candidate: Instance, follower: Follower, warmth: SwapDriver.Warmth, converters: [PluginCode]) {
+    init(slot: Int, candidate: Instance, follower: Follower, warmth: SwapDriver.Warmth, converters: [PluginCode], wider: WiderPorts?) {
+      self.wider = wider
       self.slot = slot
       self.candidate = candidate
       self.follower = follower
@@ -39,7 +41,7 @@ final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes star
       guard let node = run.graph.node(named: record.node), let (lane, slot) = run.place(of: run.numbers[node]) else {
         throw GantryError("replay.no-fit", "\(journal) swaps the node \(record.node), which the graph does not have")
       }
-      let (candidate, _) = try run.makeCandidate(node, request)
+      let (candidate, _) = try run.makeCandidate(node, request, inputs: record.schemas(like: run.candidateInputs(node)))
       let warmth = try SwapDriver.warmth(request, current: run.instances[node], candidate, hasTail: lane.nodes[slot].tail != nil)
       try candidate.start()
       let muted = MutedInstance(
@@ -49,7 +51,8 @@ final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes star
         follower.setShare(Set(Run.canaryInstruments(run.graph, share: share)), of: run.graph.instruments.count)
       }
       entries[number] = Entry(
-        slot: slot, candidate: candidate, follower: follower, warmth: warmth, converters: request.converters)
+        slot: slot, candidate: candidate, follower: follower, warmth: warmth, converters: request.converters,
+        wider: WiderPorts(candidate.schemas, beside: run.instances[node].schemas, lane.nodes + slot, on: lane, run.planner.layout))
     }
   }
 
@@ -79,7 +82,8 @@ final class ScriptedSwaps: @unchecked Sendable {  // built before the lanes star
     case .canaryBegan: _ = CanaryCommand(slot: entry.slot, follower: entry.follower, change: record.value).perform(lane)
     case .flipped, .flippedBack:
       let command = ExchangeCommand(
-        slot: entry.slot, follower: entry.follower, change: record.value, reason: what == .flipped ? .flip : .revert)
+        slot: entry.slot, follower: entry.follower, change: record.value, reason: what == .flipped ? .flip : .revert,
+        wider: entry.wider)
       _ = command.perform(lane)
       if let failure = command.failure {
         lane.end(GantryError("replay.swap-failed", "the instance that was to count \(failure)", exit: .failed))

@@ -30,6 +30,8 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private var standby: Standby?
   private var flipLatencies = LatencySnapshot()
   private var handOver: HandOver?
+  /// Memory for a candidate whose rows have further columns.
+  private var wider: WiderPorts?
   private let progress: @Sendable (SwapStep) -> Void
   private let thread = LaneThread()
   /// Counts up with each change that somebody may wait for.
@@ -179,11 +181,14 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private func prepare() throws(GantryError) {
     if !machine.canBeMuted {
       handOver = try HandOver(run: run, node: node, request: request, lane: lane, slot: slot, number: number)
+      if let next = handOver?.next { widen(for: next) }
+      handOver?.wider = wider
       return
     }
     let (candidate, artifacts) = try run.makeCandidate(node, request)
     self.candidate = candidate
     self.artifacts = artifacts
+    widen(for: candidate)
     do throws(GantryError) {
       warmth = try SwapDriver.warmth(request, current: run.instances[node], candidate, hasTail: lane.nodes[slot].tail != nil)
       try candidate.start()
@@ -202,6 +207,13 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     let muted = MutedInstance(
       instance: candidate, beside: run.instances[node], like: lane.nodes + slot, tag: run.nextTag(), clock: run.clock)
     follower = Follower(muted, like: lane.nodes + slot, name: request.node, clock: lane.clock)
+  }
+
+  /// The candidate's rows may be wider than those that the node writes now.
+  private func widen(for candidate: Instance) {
+    let current = run.instances[node].schemas
+    wider = WiderPorts(candidate.schemas, beside: current, lane.nodes + slot, on: lane, run.planner.layout)
+    if wider != nil { run.shape.withLock { $0.promised[nodeNumber] = current } }
   }
 
   enum Warmth { case state(old: UnsafePointer<gantry_state>, new: UnsafePointer<gantry_state>), tail, nothing }
@@ -227,7 +239,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
 
   private func follow() throws(GantryError) {
     if let standby, let candidate {
-      try run.describe(request, number: number, artifacts)
+      try run.describe(request, number: number, artifacts, candidate)
       let stateBytes = try standby.feed(candidate, request, lane.nodes + slot)
       follower = standby.follower
       shared.withLock { $0.report.stateBytes = stateBytes }
@@ -242,7 +254,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     case .tail: usesTail = true
     case .nothing: break
     }
-    try run.describe(request, number: number, artifacts)
+    try run.describe(request, number: number, artifacts, candidate)
     let command = FollowCommand(slot: slot, follower: follower, state: saved, usesTail: usesTail, change: number)
     try asked(command)
     guard command.status == GANTRY_OK else {
@@ -278,7 +290,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private func exchange(_ reason: ExchangeCommand.Reason) throws(GantryError) -> Bool {
     guard let follower else { throw SwapDriver.bug("nothing to flip") }
     let before = countedLatencies
-    let command = ExchangeCommand(slot: slot, follower: follower, change: number, reason: reason)
+    let command = ExchangeCommand(slot: slot, follower: follower, change: number, reason: reason, wider: wider)
     guard try asked(command, patient: false) else {
       follower.giveUpWaiting()
       return false
@@ -311,6 +323,10 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
 
   /// The muted instance is fed no more, and is gone.
   private func letGo() {
+    defer {
+      wider = nil
+      run.shape.withLock { $0.promised[nodeNumber] = nil }
+    }
     if isFollowed, let follower {
       let command = UnfollowCommand(slot: slot, follower: follower, change: number)
       _ = lane.ask(command)

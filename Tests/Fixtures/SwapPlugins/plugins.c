@@ -1,8 +1,8 @@
 // The plugins that the tests of swaps exchange. What each emits depends on all it was ever given, so
 // that an event lost, doubled or out of order shows in every row after it. README.md lists them.
 #include "../LanePlugins/plugins.h"
+#include "columns.h"
 #include <stdio.h>
-#include <time.h>
 
 enum { M_FAULT, M_AFTER, M_SPIN, M_OFFSET, M_BYTES, M_VALUE };
 enum { CREATE = 1, CONFIGURE, START, LOAD, FAIL, BEHIND, SAVE, STOP, TRAP };
@@ -24,14 +24,6 @@ static gantry_status meter_configure(gantry_instance *s, const gantry_config *co
 
 static gantry_status meter_start(gantry_instance *s) {
   return s->param[M_FAULT] == START ? s->host->fail(s->node, GANTRY_IO, 0, text("it does not want to start")) : GANTRY_OK;
-}
-
-static void spin(int64_t ns) {
-  if (ns <= 0) return;
-  struct timespec from, to;
-  clock_gettime(CLOCK_MONOTONIC, &from);
-  do clock_gettime(CLOCK_MONOTONIC, &to);
-  while ((to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec < ns);
 }
 
 static gantry_status meter_batch(gantry_instance *s, const gantry_batch *batch, gantry_outputs *outs) {
@@ -222,7 +214,29 @@ static const gantry_plugin outlet = {
   PARTS("outlet", meter_params), .create = create, .configure = meter_configure, .start = outlet_start, .stop = outlet_stop,
   .on_batch = meter_batch, .get_extension = meter_extension, .effects = GANTRY_EFFECTS_EXTERNAL};
 
-static const gantry_plugin *const plugins[] = {&meter, &meter_single, &stillborn, &meter_two, &meter_convert, &window, &clockwork, &outlet};
+// MARK: columns.h
+
+#define SHAPE(id_, inputs_, outputs_, params_) \
+  .size = sizeof(gantry_plugin), .kind = GANTRY_KIND_TRANSFORM, .id = GANTRY_LITERAL(id_), .version = GANTRY_LITERAL("1.0.0"), \
+  .summary = GANTRY_LITERAL("a plugin of the tests of swaps"), .determinism = GANTRY_DETERMINISM_EXACT, \
+  .input_count = 1, .inputs = inputs_, .output_count = 1, .outputs = outputs_, .param_count = COUNT(params_), .params = params_, \
+  .destroy = destroy
+#define COLUMNS .create = create, .configure = columns_configure, .on_batch = columns_batch, .get_extension = meter_extension
+
+static const gantry_plugin columns = {SHAPE("columns", tick_inputs, feature_outputs, column_params), COLUMNS};
+static const gantry_plugin columns_single = {
+  SHAPE("columns-single", tick_inputs, feature_outputs, column_params), COLUMNS, .flags = GANTRY_PLUGIN_SINGLE};
+static const gantry_plugin columns_outlet = {
+  SHAPE("columns-outlet", tick_inputs, feature_outputs, column_params), COLUMNS, .effects = GANTRY_EFFECTS_EXTERNAL};
+static const gantry_plugin reader = {
+  SHAPE("reader", feature_inputs, tick_outputs, reader_params), .create = create, .configure = reader_configure, .on_batch = reader_batch,
+  .get_extension = meter_extension};
+static const gantry_plugin last_rows = {
+  SHAPE("last-rows", feature_inputs, tick_outputs, reader_params), .create = last_create, .configure = configure, .on_batch = last_batch};
+
+static const gantry_plugin *const plugins[] = {
+  &meter, &meter_single, &stillborn, &meter_two, &meter_convert, &window, &clockwork, &outlet,
+  &columns, &columns_single, &columns_outlet, &reader, &last_rows};
 static const gantry_library library = {
   .size = sizeof(gantry_library), .abi_major = GANTRY_ABI_MAJOR, .abi_minor = GANTRY_ABI_MINOR, .plugin_count = COUNT(plugins),
   .plugins = plugins, .built_with = GANTRY_LITERAL("C")};

@@ -8,7 +8,9 @@
 extern "C" {
 #endif
 
-/// The shape of one port's events, fixed when the graph was checked.
+/// The shape of one port's events, fixed when the graph was checked. While the graph runs a swap may add
+/// columns behind those that there are: what was there keeps its offset, and a batch's schema and
+/// stride are those of its own rows. So go from event to event by the batch's stride.
 typedef struct gantry_schema {
   uint32_t size;
   uint32_t type;                 ///< GANTRY_TICK ...
