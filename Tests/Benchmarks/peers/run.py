@@ -45,7 +45,7 @@ PEERS = [
     Peer("six dlopened C functions", "c_loops.py", ["--six"]),
     Peer("gantry", ""),
     Peer("hftbacktest", "hftbacktest_cross.py", [], "hftbacktest", ["hftbacktest==2.4.4"]),
-    Peer("vectorbt", "vectorbt_cross.py", [], "vectorbt", ["vectorbt==1.0.0", "plotly<6"]),
+    Peer("vectorbt", "vectorbt_cross.py", [], "vectorbt", ["vectorbt[rust]==1.0.0", "plotly<6"]),
     Peer("plain Python", "python_plain.py"),
     Peer("NautilusTrader 2, bare replay", "nautilus_rust.py", ["--bare"], "nautilus2", ["nautilus_trader==2.0.0rc7"], ("3.13", "3.12")),
     Peer("NautilusTrader 2", "nautilus_rust.py", [], "nautilus2", ["nautilus_trader==2.0.0rc7"], ("3.13", "3.12")),
@@ -274,10 +274,15 @@ def main():
     settings = parse()
     load_before = os.getloadavg()[0]
     os.makedirs(os.path.join(settings.bench, "runs"), exist_ok=True)
-    subprocess.run(
-        [os.path.join(settings.build, "gantry-bench"), "tape", "--events", str(settings.events), "--data", settings.data,
+    bench = os.path.join(settings.build, "gantry-bench")
+    if not os.path.exists(bench):
+        sys.exit(f"error: there is no {bench}; `make bench-peers` builds it")
+    made = subprocess.run(
+        [bench, "tape", "--events", str(settings.events), "--data", settings.data,
          "--build", settings.build, "--bench", settings.bench, "--output", settings.tape],
-        check=True, stdout=subprocess.DEVNULL)
+        stdout=subprocess.DEVNULL)
+    if made.returncode != 0:
+        sys.exit("error: the tape could not be written")
 
     commands, truths, left_out = {}, {}, {}
     for one in PEERS:

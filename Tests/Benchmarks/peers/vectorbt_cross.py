@@ -1,4 +1,4 @@
-"""vectorbt: the rule over whole arrays; no event sees only its past, nothing waits for a fill.
+"""vectorbt, with the faster of its two engines, in Rust: the rule over whole arrays, no event loop.
 
 Its exponential mean begins with its first value, so the mids of the first period are replaced by their
 mean at its end. Orders aim at 10,000 units and fill at the bid or ask of their quote.
@@ -6,7 +6,7 @@ mean at its end. Orders aim at 10,000 units and fill at the bid or ask of their 
 
 import numpy
 import vectorbt
-from vectorbt.generic.nb import ewm_mean_1d_nb
+from vectorbt.generic.dispatch import ewm_mean_1d
 from vectorbt.portfolio.enums import SizeType
 
 import peer
@@ -21,7 +21,7 @@ def average(mids, period):
     seeded[: period - 1] = numpy.nan
     # Summed in order, as a loop does: numpy's own sum adds in pairs.
     seeded[period - 1] = sum(mids[:period].tolist()) / period
-    return ewm_mean_1d_nb(seeded, period, 0, False)
+    return ewm_mean_1d(seeded, period, 0, False)
 
 
 def run(bids, asks):
@@ -49,5 +49,5 @@ records = portfolio.orders.values
 signed = numpy.where(records["side"] == 0, 1.0, -1.0) * records["size"]
 position = signed.sum()
 profit = peer.cents(-(signed * records["price"]).sum() + position * (bids[-1] if position > 0 else asks[-1]))
-notes = "arrays, no event loop; order records kept, statistics not asked for"
+notes = "Rust engine; arrays, no event loop; order records kept, statistics not asked for"
 peer.report("vectorbt", vectorbt.__version__, clock, len(bids), len(records) - 1, len(records), profit, notes)
