@@ -18,6 +18,7 @@ let package = Package(
     // The ABI and the system's own libraries.
     .systemLibrary(name: "CGantry", path: "SDK/C/include/gantry"),
     .systemLibrary(name: "CLZ4", path: "SDK/C/system/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "COnnxRuntime", path: "Plugins/Models/onnx/COnnxRuntime"),
     .systemLibrary(name: "CPosix", path: "SDK/C/system/CPosix"),
     .systemLibrary(name: "CYaml", path: "Host/System/CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", path: "SDK/C/system/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -83,6 +84,7 @@ package.add(embeddedPlugin("indicators", kind: "Features"))
 package.add(embeddedPlugin("limits", kind: "Risk"))
 package.add(embeddedPlugin("linear", kind: "Models"))
 package.add(embeddedPlugin("log", kind: "Notifiers", system: ["CPosix"]))
+package.add(embeddedPlugin("onnx", kind: "Models", system: ["COnnxRuntime", "CPosix"]))
 package.add(embeddedPlugin("paper", kind: "Brokers"))
 package.add(embeddedPlugin("replay", kind: "Sources", system: ["CPosix", "CZlib", "CLZ4"]))
 package.add(embeddedPlugin("synthetic", kind: "Sources", system: ["CPosix"]))

@@ -41,6 +41,7 @@ graphs() {
   local files
   mapfile -t files < <(tracked 'manifests/*.yaml' 'Plugins/*/example.yaml')
   [[ ${#files[@]} -gt 0 ]] || { echo "error: no graph file is tracked" >&2; return 1; }
+  mapfile -t files < <("$scripts/graphs.sh" "${files[@]}")
   .build/debug/gantry check "${files[@]}"
 }
 
