@@ -52,7 +52,7 @@ bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
 bench-peers: packages ## the same chain in other engines beside it (ARGS="--rounds 3 --only hftbacktest"), writes PEERS.md
 	@Tests/Benchmarks/peers/run.sh $(ARGS)
 
-fuzz: packages ## fuzzes the manifest, journal, CSV and control readers for FUZZ_SECONDS each
+fuzz: packages ## fuzzes the manifest, journal, CSV, control and tree model readers for FUZZ_SECONDS each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
 
 schema: packages ## writes the editors' JSON Schema from the plugins' parameters

@@ -90,6 +90,7 @@ package.add(embeddedPlugin("replay", kind: "Sources", system: ["CPosix", "CZlib"
 package.add(embeddedPlugin("synthetic", kind: "Sources", system: ["CPosix"]))
 package.add(embeddedPlugin("threshold", kind: "Decisions"))
 package.add(cPlugin("threshold-c", kind: "Decisions"))
+package.add(embeddedPlugin("trees", kind: "Models", system: ["CPosix"]))
 
 if Settings.isQuickstartBuild {
   package.keep(products: ["gantry", "indicators", "limits", "linear", "log", "paper", "synthetic", "threshold"])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of foreign bytes with libFuzzer and AddressSanitizer, for a bounded time.
 #
-#   run.sh [manifest|journal|csv|control ...]     FUZZ_SECONDS: for each of them (60)
+#   run.sh [manifest|journal|csv|control|trees ...]     FUZZ_SECONDS: for each of them (60)
 #
 # Starts from Tests/Fuzz/corpus and from what earlier runs found (.build/fuzz/corpus). A crash leaves
 # its input in .build/fuzz/crashes and ends the script with an error.
@@ -11,7 +11,7 @@ root=$PWD
 out=.build/fuzz
 seconds=${FUZZ_SECONDS:-60}
 targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(manifest journal csv control)
+[[ ${#targets[@]} -gt 0 ]] || targets=(manifest journal csv control trees)
 
 mkdir -p "$out/modules/CLinux" "$out/objects" "$out/crashes"
 cat >"$out/modules/CLinux/module.modulemap" <<MAP
@@ -68,8 +68,13 @@ for name in "${targets[@]}"; do
       module GantryAdmin Host/Admin/{JSONValue,ControlVerb,ControlRequest,ControlStream}.swift
       target control Tests/Fuzz/control.swift "$out"/objects/{GantryBase,GantryAdmin}.o "$out"/objects/clinux_*.o
       ;;
+    trees)
+      module GantrySDK SDK/Swift/GantrySDK/*.swift
+      mapfile -t sources < <(find Plugins/Models/trees/Sources -name '*.swift' ! -name plugin.swift | sort)
+      target trees Tests/Fuzz/trees.swift "${sources[@]}" "$out/objects/GantrySDK.o"
+      ;;
     *)
-      echo "error: there is no fuzz target $name; there are manifest, journal, csv, control" >&2
+      echo "error: there is no fuzz target $name; there are manifest, journal, csv, control, trees" >&2
       exit 2
       ;;
   esac

@@ -1,5 +1,6 @@
 // What plugins in Embedded Swift use of the C library.
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

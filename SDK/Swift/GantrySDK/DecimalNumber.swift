@@ -1,23 +1,78 @@
 /// A decimal number as text has it, and the double nearest to it (ties to even).
 ///
 /// Correctly rounded for every input and made of integer arithmetic, so it depends on no C library
-/// and no locale. Two doubles do for short numbers (Clinger 1990); others are divided as big integers.
-struct DecimalNumber {
-  var isNegative = false
+/// and no locale. Two doubles do for short numbers (Clinger 1990), 128 bits for those that programs
+/// write (up to 19 digits, 10^27 either way); others are divided as big integers. Not for the lane: it
+/// allocates.
+public struct DecimalNumber {
+  public var isNegative = false
   /// value = digits, read as an integer, * 10^exponent.
-  var exponent = 0
+  public var exponent = 0
   /// Most significant first, without leading zeros.
   private var digits: [UInt8] = []
 
-  mutating func append(_ digit: UInt8, fraction: Bool) {
+  public init() {}
+
+  public mutating func append(_ digit: UInt8, fraction: Bool) {
     if fraction { exponent -= 1 }
     if digit != 0 || !digits.isEmpty { digits.append(digit) }
   }
 
   /// Infinite where the number is beyond the range.
-  var nearest: Double {
+  public var nearest: Double {
     let magnitude = self.magnitude
     return isNegative ? -magnitude : magnitude
+  }
+
+  /// The double nearest to `digits` * 10^`exponent`: the same number, without a digit's allocation.
+  public static func nearest(_ digits: UInt64, exponent: Int) -> Double {
+    if digits == 0 { return 0 }
+    if digits < 1 << 53, exponent >= -22, exponent <= 22 {
+      // Both are exact doubles, so there is one rounding.
+      var power = 1.0
+      for _ in 0..<exponent.magnitude { power *= 10 }
+      return exponent < 0 ? Double(digits) / power : Double(digits) * power
+    }
+    if exponent >= -27, exponent <= 27 { return exact(digits, exponent) }
+    var number = DecimalNumber()
+    number.exponent = exponent
+    var unit: UInt64 = 1
+    while digits / unit >= 10 { unit *= 10 }
+    while unit > 0 {
+      number.append(UInt8(digits / unit % 10), fraction: false)
+      unit /= 10
+    }
+    return number.magnitude
+  }
+
+  /// `digits` > 0 times or over a power of five that fits into 64 bits, then the power of two.
+  private static func exact(_ digits: UInt64, _ exponent: Int) -> Double {
+    var five: UInt64 = 1
+    for _ in 0..<exponent.magnitude { five *= 5 }
+    if exponent >= 0 {
+      let (high, low) = digits.multipliedFullWidth(by: five)
+      if high == 0 { return round(low, binaryExponent: exponent, sticky: false) }
+      let shift = UInt64(high.leadingZeroBitCount)
+      let top = shift == 0 ? high : high << shift | low >> (64 - shift)
+      return round(top, binaryExponent: exponent + 64 - Int(shift), sticky: low << shift != 0)
+    }
+    // A bit of the quotient at a time; both sides have their top bit set, so the first 64 hold enough of it.
+    let lead = digits.leadingZeroBitCount
+    let fiveLead = five.leadingZeroBitCount
+    let divisor = five << UInt64(fiveLead)
+    var rest = digits << UInt64(lead)
+    var quotient: UInt64 = 0
+    var carry = false
+    for _ in 0..<64 {
+      quotient <<= 1
+      if carry || rest >= divisor {
+        rest &-= divisor
+        quotient |= 1
+      }
+      carry = rest >> 63 == 1
+      rest <<= 1
+    }
+    return round(quotient, binaryExponent: fiveLead - lead - 63 + exponent, sticky: carry || rest != 0)
   }
 
   private var magnitude: Double {
