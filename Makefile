@@ -18,7 +18,7 @@ export GANTRY_DATA ?= $(abspath ../shared/data)
 BUILD := swift build --explicit-target-dependency-import-check error $(SWIFT_FLAGS)
 SCRIPTS := Tests/Repo/Scripts
 
-.PHONY: help packages run build test check check-san bench bench-peers fuzz schema man abi-lock format clean
+.PHONY: help packages run build test check check-san bench bench-models bench-peers fuzz schema man abi-lock format clean
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ bench: packages ## measures, prints a table, writes Tests/Benchmarks/RESULTS.md
 
 bench-peers: packages ## the same chain in other engines beside it (ARGS="--rounds 3 --only hftbacktest"), writes PEERS.md
 	@Tests/Benchmarks/peers/run.sh $(ARGS)
+
+bench-models: packages ## boosted trees: the own evaluator and the libraries' C APIs (ARGS="5": rounds), writes MODELS.md
+	@Tests/Benchmarks/models/run.sh $(ARGS)
 
 fuzz: packages ## fuzzes the manifest, journal, CSV, control and tree model readers for FUZZ_SECONDS each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures the plugin trees beside XGBoost's and LightGBM's C APIs: 100 trees of depth 6, in one run.
+# Prints a table and writes Tests/Benchmarks/MODELS.md.
 #   run.sh [ROUNDS]     BENCH_PYTHON: a Python with xgboost, lightgbm and numpy; without it a private
 #                       virtualenv is made in .build/bench-models (needs PyPI)
 set -euo pipefail
@@ -29,4 +30,16 @@ mkdir -p "$out/modules"
 cc -std=gnu11 -O2 -Wall -Wextra -Werror -I SDK/C/include -o "$out/trees" "$here/trees.c" -ldl -lm
 
 echo "==> measuring"
-"$out/trees" "$out/libtrees.so" "$out" "$packages/xgboost/lib/libxgboost.so" "$packages/lightgbm/lib/lib_lightgbm.so" "$@"
+load=$(cut -d' ' -f1 /proc/loadavg)
+"$out/trees" "$out/libtrees.so" "$out" "$packages/xgboost/lib/libxgboost.so" "$packages/lightgbm/lib/lib_lightgbm.so" "$@" | tee "$out/table.md"
+{
+  echo "# What a prediction of boosted trees costs"
+  echo
+  echo "Measured by \`make bench-models\`: the plugin trees, called over the ABI as a lane calls it, beside the libraries' C APIs called directly. CPU time, everything in turn in each of ${1:-11} rounds, medians; the predictions are compared first."
+  echo
+  echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs. Load average $load when this began. $("$python" -c 'import lightgbm, xgboost; print(f"XGBoost {xgboost.__version__}, LightGBM {lightgbm.__version__}.")')"
+  echo
+  cat "$out/table.md"
+} >"$out/MODELS.md"
+cp "$out/MODELS.md" Tests/Benchmarks/MODELS.md
+echo "wrote Tests/Benchmarks/MODELS.md"
