@@ -79,7 +79,9 @@ let package = Package(
 )
 
 // Plugins, alphabetically.
+package.add(embeddedPlugin("ab", kind: "Models"))
 package.add(embeddedPlugin("bars", kind: "Transforms"))
+package.add(embeddedPlugin("ensemble", kind: "Models"))
 package.add(embeddedPlugin("indicators", kind: "Features"))
 package.add(embeddedPlugin("limits", kind: "Risk"))
 package.add(embeddedPlugin("linear", kind: "Models"))
