@@ -53,6 +53,8 @@ struct Report {
       Measured by `make bench` in one run: \(settings.rounds) rounds in which everything takes its turn, medians of them. \
       Ratios hold from machine to machine better than times do.
 
+      Other engines beside the chain: PEERS.md, made by `make bench-peers`.
+
       Machine: \(Machine.description) Load average \(loadBefore) when this began and \(Machine.load) when it ended; it makes about 2 itself.
 
       \(verdict)
