@@ -198,13 +198,15 @@ struct ABSplit: Plugin {
     text?.append(arms.difference(arm) > 0 ? " is better than " : " is worse than ")
     names[0].bytes.withUnsafeBytes { text?.append(bytes: $0) }
     text?.append(": ")
+    // Of scores less is better, of hits and returns more.
+    let isBetter = arms.difference(arm) > 0
     switch compare {
-    case .brier: text?.append("Brier score lower by ")
-    case .logLoss: text?.append("log loss lower by ")
-    case .hits: text?.append("hit rate higher by ")
-    case .price: text?.append("mean return higher by ")
+    case .brier: text?.append(isBetter ? "Brier score lower by " : "Brier score higher by ")
+    case .logLoss: text?.append(isBetter ? "log loss lower by " : "log loss higher by ")
+    case .hits: text?.append(isBetter ? "hit rate higher by " : "hit rate lower by ")
+    case .price: text?.append(isBetter ? "mean return higher by " : "mean return lower by ")
     }
-    text?.append(arms.difference(arm), decimals: 6)
+    text?.append(arms.difference(arm).magnitude, decimals: 6)
     text?.append(" over ")
     text?.append(arms.pairCount(arm))
     text?.append(" outcomes, always-valid p ")

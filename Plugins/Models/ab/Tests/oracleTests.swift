@@ -25,7 +25,9 @@ import Testing
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Oracle/statistics.py").standardizedFileURL.path
     let result = run(python, [script, file.path])
     try #require(result.status == 0, "\(result.text)")
-    let answer = try JSONDecoder().decode(Answer.self, from: Data(result.text.utf8))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let answer = try decoder.decode(Answer.self, from: Data(result.text.utf8))
     #expect(last.column("outcomes") == Double(answer.outcomes) && answer.outcomes > 150, "seed \(seed)")
     for (index, arm) in answer.arms.enumerated() {
       func compare(_ name: String, _ expected: Double?) {
@@ -35,11 +37,11 @@ import Testing
       }
       compare("scored", Double(arm.scored))
       compare("brier", arm.brier)
-      compare("log_loss", arm.log_loss)
-      compare("hit_rate", arm.hit_rate)
-      compare("mean_return", arm.mean_return)
+      compare("log_loss", arm.logLoss)
+      compare("hit_rate", arm.hitRate)
+      compare("mean_return", arm.meanReturn)
       compare("difference", arm.difference)
-      compare("p_value", arm.p_value)
+      compare("p_value", arm.pValue)
       for (number, bin) in arm.bins.enumerated() {
         compare("bin_\(number)_count", bin[0])
         compare("bin_\(number)_predicted", bin[1])
@@ -52,11 +54,11 @@ import Testing
     struct Arm: Decodable {
       var scored: Int
       var brier: Double?
-      var log_loss: Double?
-      var hit_rate: Double?
-      var mean_return: Double?
+      var logLoss: Double?
+      var hitRate: Double?
+      var meanReturn: Double?
       var difference: Double?
-      var p_value: Double?
+      var pValue: Double?
       var bins: [[Double?]]
     }
     var outcomes: Int

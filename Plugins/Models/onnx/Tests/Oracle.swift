@@ -22,29 +22,31 @@ struct Oracle: Sendable {
   static let python = ProcessInfo.processInfo.environment["GANTRY_PYTHON"] ?? "python3"
   static let missing = "\(python) has no onnxruntime, onnx and skl2onnx: `pip install onnxruntime onnx skl2onnx`, or set GANTRY_PYTHON"
 
-  static let shared: Oracle? = {
+  /// Nil without the modules, and where `models.py` failed; then `failure` says why.
+  static let shared: Oracle? = made.oracle
+  static let failure: String? = made.failure
+  static var isHere: Bool { shared != nil }
+
+  private static let made: (oracle: Oracle?, failure: String?) = {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Oracle/models.py").standardizedFileURL.path
     let probe = run(python, ["-c", "import onnxruntime, onnx, skl2onnx, os; print(os.path.dirname(onnxruntime.__file__) + '/capi')"])
-    guard probe.status == 0 else { return nil }
+    guard probe.status == 0 else { return (nil, nil) }
     let folder = FileManager.default.temporaryDirectory.appending(path: "gantry-onnx-\(UUID().uuidString)").path
     let seed = UInt32.random(in: 0...UInt32.max)
     print("onnx oracle: seed \(seed)")
     let made = run(python, [script, folder, "\(seed)"])
-    guard made.status == 0, let data = FileManager.default.contents(atPath: folder + "/cases.json") else {
-      fatalError("models.py, seed \(seed): \(made.text)")
-    }
+    guard made.status == 0, let data = FileManager.default.contents(atPath: folder + "/cases.json"),
+      let cases = try? JSONDecoder().decode([String: Case].self, from: data)
+    else { return (nil, "models.py, seed \(seed), ended with \(made.status): \(made.text)") }
     atexit { Oracle.cleanUp() }
-    let cases = try! JSONDecoder().decode([String: Case].self, from: data)
-    return Oracle(folder: folder, library: probe.text.trimmingCharacters(in: .whitespacesAndNewlines), seed: seed, cases: cases)
+    return (Oracle(folder: folder, library: probe.text.trimmingCharacters(in: .whitespacesAndNewlines), seed: seed, cases: cases), nil)
   }()
-
-  static var isHere: Bool { shared != nil }
 
   private static func cleanUp() { if let shared { try? FileManager.default.removeItem(atPath: shared.folder) } }
 
   func model(_ name: String) -> [UInt8] { Array(FileManager.default.contents(atPath: "\(folder)/\(name).onnx") ?? Data()) }
 
-  private static func run(_ command: String, _ arguments: [String]) -> (status: Int32, text: String) {
+  static func run(_ command: String, _ arguments: [String]) -> (status: Int32, text: String) {
     let process = Process()
     let pipe = Pipe()
     process.executableURL = URL(filePath: "/usr/bin/env")

