@@ -78,6 +78,32 @@ struct LiveRun {
     return (version, try versions.source(of: version))
   }
 
+  // MARK: what the next run is told of this one
+
+  /// The journal of a run that was killed, which is to be followed; nil when the last one ended well, or there
+  /// was none. Throws why there is nothing to follow.
+  func killedJournal() throws(GantryError) -> String? {
+    guard let state, let last = LastRun(state), last.state != .ended else { return nil }
+    guard last.state == .running else {
+      throw GantryError("recover.failed", "the host was killed while it followed the journal of the run before", exit: .failed)
+    }
+    guard let journal = last.journal else { throw GantryError("recover.no-journal", "the last run kept no journal", exit: .failed) }
+    return journal
+  }
+
+  func follows(_ journal: String) throws(GantryError) {
+    if let state { try LastRun(state: .recovering, journal: journal).keep(in: state) }
+  }
+
+  /// - Parameter journal: of a run that has begun, or of one that is still to be followed
+  func runs(_ journal: String?) throws(GantryError) {
+    if let state { try LastRun(state: .running, journal: journal).keep(in: state) }
+  }
+
+  func ended() throws(GantryError) {
+    if let state { try LastRun(state: .ended, journal: nil).keep(in: state) }
+  }
+
   var watches: Bool { arguments.watch }
 
   /// Trading that was halted stays halted.

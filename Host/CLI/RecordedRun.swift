@@ -18,7 +18,7 @@ struct RecordedRun {
   let session: GraphSession
   /// With the clock that the run had.
   let graph: Graph
-  private let pluginFolders: [String]
+  let pluginFolders: [String]
   /// Where this command was started: relative paths of its own command line start here.
   private let directory: String
 

@@ -60,6 +60,9 @@ struct ReplayCommand: ParsableCommand {
     options.folder = folder
     options.script = journal
     options.scriptedSwap = ReplaySwaps.maker(journal, session, in: folder)
+    if otherGraph == nil {
+      options.scriptedApply = ReplayApplies.maker(journal, session, pluginFolders: recorded.pluginFolders, clock: graph.clock, in: folder)
+    }
     options.seed = head.seed
     options.traceEvery = try TraceShare.parse(trace)
     options.onLog = { line in
@@ -70,7 +73,7 @@ struct ReplayCommand: ParsableCommand {
     run.wait { terminal.progress("\(grouped($0.eventCount)) events") }
     terminal.progress(nil)
     let summary = try run.finish()
-    let comparison = try JournalComparison(journal, "\(folder)/journal", names: graph.nodes.map { ($0.name, $0.plugin.outputs.map(\.name)) })
+    let comparison = try JournalComparison(journal, "\(folder)/journal", names: run.portNames, applies: run.appliesFollowed)
     if comparison.tornBytes > 0, !terminal.json {
       terminal.error("warning: the journal's last frame was not finished; \(comparison.tornBytes) bytes of it were left out")
     }

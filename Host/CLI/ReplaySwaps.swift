@@ -17,8 +17,9 @@ enum ReplaySwaps {
   /// - Parameters:
   ///   - journal: its folder
   ///   - session: of the graph that is replayed; its loader maps the candidates' code
+  ///   - isolated: nodes that run in cells, whatever the graph says
   ///   - work: a folder of this replay's own
-  static func maker(_ journal: String, _ session: GraphSession, in work: String) -> @Sendable (ChangeRecord) throws(GantryError) -> SwapRequest {
+  static func maker(_ journal: String, _ session: GraphSession, isolated: [String] = [], in work: String) -> @Sendable (ChangeRecord) throws(GantryError) -> SwapRequest {
     let (loader, cells) = (session.loader, session.cells)
     return { (record) throws(GantryError) in
       guard var source = try? JSONDecoder().decode(GraphSource.self, from: Data(record.request.utf8)) else {
@@ -33,6 +34,7 @@ enum ReplaySwaps {
         let path = try place(reader.object(sha256: artifact.sha256), as: "\(artifact.parameter)-\(record.number)", in: folder)
         source.sets.append("\(record.node).\(artifact.parameter)=\(path)")
       }
+      if isolated.contains(record.node) { source.overlays.append("nodes: { \(record.node): { isolate: process } }") }
       let made = try GraphSession(source, loader: loader, cells: cells)
       guard let node = made.graph.node(named: record.node) else {
         throw GantryError("replay.no-fit", "\(journal) swaps the node \(record.node), which the graph does not have")
@@ -45,7 +47,7 @@ enum ReplaySwaps {
     }
   }
 
-  private static func place(_ bytes: [UInt8], as name: String, in folder: String) throws(GantryError) -> String {
+  static func place(_ bytes: [UInt8], as name: String, in folder: String) throws(GantryError) -> String {
     let path = "\(folder)/\(name)"
     do {
       try Data(bytes).write(to: URL(filePath: path))

@@ -190,25 +190,29 @@ struct GraphRunner {
       ).tell()
     }
     defer { CrashRecord.end() }
-    let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
-    side?.prepare(run)
-    if running.startHalted { run.halt(true) }
-    signals.onStop { run.requestStop() }
-    try run.start()
+    let prepared = session.prepared(source, seed: running.seed)
+    let run = try begin(Beginning(graph: graph, session: session, prepared: prepared, resumes: resumed != nil, folder: folder), options, side, signals)
     hasStarted = true
     let summary: RunSummary
-    if let socket, let side {
-      let (loader, cells) = (session.loader, session.cells)
-      let host = LiveHost(
-        LiveHost.Parts(
-          run: run, loader: loader, levels: levels, control: socket.path, state: side.state, prepared: session.prepared(source, seed: running.seed),
-          tools: tools(loader, cells), resumed: resumed?.version))
-      summary = try serve(run, host, socket, watching: side.watches ? source : nil)
-    } else {
-      run.wait(progress: showProgress)
-      terminal.progress(nil)
-      summary = try run.finish()
+    do throws(GantryError) {
+      if let socket, let side {
+        let (loader, cells) = (session.loader, session.cells)
+        let host = LiveHost(
+          LiveHost.Parts(
+            run: run, loader: loader, levels: levels, control: socket.path, state: side.state, prepared: prepared,
+            tools: tools(loader, cells), resumed: resumed?.version))
+        summary = try serve(run, host, socket, watching: side.watches ? source : nil)
+      } else {
+        run.wait(progress: showProgress)
+        terminal.progress(nil)
+        summary = try run.finish()
+      }
+    } catch {
+      // It ended by itself: nobody has to go on behind its journal.
+      try? side?.ended()
+      throw error
     }
+    try side?.ended()
     RunFolders.remember(summary.runFolder)
     if terminal.json {
       try terminal.object(summary)

@@ -37,6 +37,9 @@ final class StopSignals: Sendable {
     pthread_detach(thread)
   }
 
+  /// One has come.
+  var hasStopped: Bool { count.load(ordering: .relaxed) > 0 }
+
   /// What a signal does. One that came before runs it at once.
   func onStop(_ body: @escaping @Sendable () -> Void) {
     action.withLock { $0 = body }

@@ -19,8 +19,9 @@ struct SuperviseCommand: ParsableCommand {
     commandName: "supervise", abstract: "Run a graph, and run it again when the host crashes or hangs.",
     discussion: """
       Starts `gantry run` with the same arguments. When it crashes, the node that the crash record names runs in a cell from then on. The \
-      graph that was committed last is started afresh: its nodes begin as at any start, without what they had learnt. A graph with the live clock and a broker starts with orders halted until `gantry unhalt`, because \
-      what happened in the last moment before a crash is known to the broker only; --trade-on leaves that out for a first crash. After two \
+      graph that was committed last is resumed: its nodes go on from what the journal of the run before has taught them, or begin anew where \
+      that cannot be. A graph with the live clock and a broker starts with orders halted until `gantry unhalt`, because what happened in the \
+      last moment before a crash is known to the broker only; --trade-on leaves that out for a first crash. After two \
       crashes in a row orders are halted in any case. A host that ends by itself, well or not, is not started again.
 
       EXAMPLES

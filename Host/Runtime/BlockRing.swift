@@ -21,14 +21,23 @@ final class BlockRing: Sendable {
     var firstRow: UInt64
     /// 0 while the source goes on; GANTRY_END or an error with the last block.
     var status: gantry_status
-    /// Not events: `rows` holds the `TimerRecord` of a timer that a journal says fired here.
-    var isTimer: Bool
-    /// Not events: `rows` holds the `DecisionRecord` of a swap that a journal says went on here.
-    var isDecision = false
+    /// Not events but what a journal says happened here.
+    var notice = Notice.none
     /// What nodes of another lane emitted after their last event: it comes after all events.
     var isLast: Bool
     /// A journal says that the lane ran the next block together with this one.
     var isPart: Bool
+  }
+
+  /// What `rows` holds instead of events.
+  enum Notice: UInt8 {
+    case none
+    /// The `TimerRecord` of a timer that fired.
+    case timer
+    /// The `DecisionRecord` of a swap that went on.
+    case decision
+    /// The `ApplyRecord` of an apply.
+    case change
   }
 
   static let blocks = 8
@@ -73,7 +82,7 @@ final class BlockRing: Sendable {
           rows: base.assumingMemoryBound(to: UInt8.self),
           causes: (base + rowBytes).assumingMemoryBound(to: UInt32.self),
           arena: (base + rowBytes + causeBytes).assumingMemoryBound(to: UInt8.self), arenaCount: 0, count: 0,
-          port: 0, contentHash: 0, firstRow: 0, status: 0, isTimer: false, isLast: false, isPart: false))
+          port: 0, contentHash: 0, firstRow: 0, status: 0, isLast: false, isPart: false))
     }
     storage = Storage(blocks: blocks, memory: memory)
   }

@@ -170,7 +170,6 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
       block.pointee.port = port
       block.pointee.count = part
       block.pointee.status = GANTRY_OK
-      block.pointee.isTimer = false
       // The wall clock may be set back; the order of what came in does not change with it.
       let nowNs = max(clinux_wall_ns(), lastNs)
       lastNs = nowNs

@@ -17,10 +17,6 @@ final class HostServices: Sendable {
   private let metricNames = Mutex<[MetricKey: [MetricDefinition]]>([:])
   private let secrets: @Sendable (String) -> [UInt8]?
 
-  struct ModelName: Sendable, Equatable {
-    var name: String
-    var version: String
-  }
   struct MetricKey: Hashable, Sendable { var node: Int }
   struct MetricDefinition: Sendable {
     var name: String
@@ -119,6 +115,12 @@ final class HostServices: Sendable {
   }
 
   var modelNames: [ModelName] { models.withLock { $0 } }
+
+  /// In a replay: the numbers that models had when the journal was written, also those of candidates that
+  /// came to nothing.
+  func take(models names: [ModelName]) {
+    models.withLock { list in if names.count > list.count, Array(names.prefix(list.count)) == list { list = names } }
+  }
 
   /// The 1-based number of a new metric of `node`, or 0.
   func defineMetric(node: Int, _ definition: MetricDefinition) -> UInt32 {

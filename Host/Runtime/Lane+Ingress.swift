@@ -174,14 +174,14 @@ extension Lane {
     }
   }
 
-  /// What a journal says happened here, and is no events: a timer, a step of a swap.
+  /// What a journal says happened here, and is no events: a timer, a step of a swap, an apply.
   func followsNotice(_ block: UnsafeMutablePointer<BlockRing.Block>) -> Bool {
-    if block.pointee.isDecision {
-      scriptedSwaps?.perform(UnsafeRawPointer(block.pointee.rows).load(as: DecisionRecord.self), on: self)
-    } else if block.pointee.isTimer {
-      fireRecorded(UnsafeRawPointer(block.pointee.rows).load(as: TimerRecord.self))
-    } else {
-      return false
+    let rows = UnsafeRawPointer(block.pointee.rows)
+    switch block.pointee.notice {
+    case .none: return false
+    case .timer: fireRecorded(rows.load(as: TimerRecord.self))
+    case .decision: scriptedSwaps?.perform(rows.load(as: DecisionRecord.self), on: self)
+    case .change: scriptedChanges?.arrived(rows.load(as: ApplyRecord.self), on: self)
     }
     return true
   }

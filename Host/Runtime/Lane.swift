@@ -62,8 +62,9 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   var isOpen = false
   /// A port is full enough to forget the rows of chains that have ended.
   var isFull = false
-  /// The swaps of the journal that this lane follows. Set before the lane runs.
-  var scriptedSwaps: ScriptedSwaps?
+  /// The swaps and the applies of the journal that this lane follows.
+  let scriptedSwaps: ScriptedSwaps?
+  let scriptedChanges: ScriptedChanges?
   /// Nodes that are followed now.
   var followerCount = 0
   var feedbackHead = 0
@@ -139,7 +140,9 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
 
   /// The lane follows a journal of a live run: it fires timers where the journal says and nowhere
   /// else. With the replay clock they fire by the events' times, as they did then.
-  let isScripted: Bool
+  private(set) var isScripted: Bool
+  /// The journal has ended, and the lane goes on by itself. While it is parked.
+  func goOn() { isScripted = false }
   /// When the last chain of the last block ran.
   var lastChainNs = Int64.min
   /// When the last chain of the block that is to run next came in.
@@ -175,6 +178,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     trace = parts.trace
     gate = parts.gate
     isScripted = parts.isScripted
+    scriptedSwaps = parts.scriptedSwaps
+    scriptedChanges = parts.scriptedChanges
     timerHeader = .allocate(capacity: 1)
     timerHeader.initialize(to: gantry_header())
     identity = .allocate(capacity: blockRows)

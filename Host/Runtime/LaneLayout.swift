@@ -133,7 +133,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       let quick = table(quickInputs(nodes, singles))
       let script = sources.scripts[lane]
       let isJoining = ingresses.contains { $0.queue != nil }
-      if let script { ingresses = [scripted(script, ingresses)] }
+      if let script, !ingresses.isEmpty { ingresses = [scripted(script, ingresses)] }
       let ingressTable = table(ingresses)
       plans.append(
         LanePlan(

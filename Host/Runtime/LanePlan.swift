@@ -41,6 +41,9 @@ struct LaneParts {
   var gate: OrderGate
   /// The lane follows a journal of a live run.
   var isScripted: Bool
+  /// The changes of the journal that the lane follows.
+  var scriptedSwaps: ScriptedSwaps?
+  var scriptedChanges: ScriptedChanges?
 
   /// The thread tag of the lane; never 0, which is nobody's.
   var tag: UInt64 { UInt64(number + 1) }

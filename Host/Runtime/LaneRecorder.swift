@@ -26,7 +26,7 @@ public enum RecordKind: UInt8, Sendable {
   case join = 8
   /// For the events record that follows: of each row, how often feedback had come round, as u32.
   case rounds = 9
-  /// The graph became another one here: `ApplyRecord`, then the head of the new graph, as JSON.
+  /// The graph became another one here: `ApplyRecord`, then a `SourceBegin` for each source that began.
   case change = 10
 }
 
@@ -78,12 +78,35 @@ public struct DecisionRecord: BitwiseCopyable, Equatable, Sendable {
   public var reserved: UInt32 = 0
 }
 
+/// A lane's part of an apply: every lane that there is then writes one, at the same change.
 public struct ApplyRecord: BitwiseCopyable, Equatable, Sendable {
   /// Counts the applies of the run, from 1.
   public var number: UInt32
-  public var headBytes: UInt32
+  /// How many lanes wrote this record.
+  public var lanes: UInt32
   /// With the replay clock: all of this time and before ran on the old graph; else when its last chain ran.
   public var cutNs: Int64
+  /// 1: the lane fired its timers up to the cut before it stood.
+  public var ranToCut: UInt32
+  /// How many `SourceBegin` follow.
+  public var sources: UInt32
+  /// SHA-256 of the `AppliedGraph` among the journal's objects.
+  public var sha256: (UInt64, UInt64, UInt64, UInt64)
+
+  public static func == (left: ApplyRecord, right: ApplyRecord) -> Bool {
+    withUnsafeBytes(of: left) { left in withUnsafeBytes(of: right) { left.elementsEqual($0) } }
+  }
+}
+
+/// Where a source began that an apply has made or made anew.
+public struct SourceBegin: BitwiseCopyable, Equatable, Sendable {
+  public var node: UInt32
+  /// 1: what its last instance had pulled and no lane had run went before.
+  public var goesOn: UInt32
+  /// The number of its first event.
+  public var chain: UInt64
+  /// Events of this time and before were left out.
+  public var afterNs: Int64
 }
 
 final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread while it runs
@@ -251,17 +274,12 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   }
 
   /// The lane runs another graph from here on.
-  func change(_ number: UInt32, cutNs: Int64, head: [UInt8]) {
+  func change(_ record: ApplyRecord, _ sources: [SourceBegin]) {
     guard let journal else { return }
-    let record = ApplyRecord(number: number, headBytes: UInt32(head.count), cutNs: cutNs)
-    let size = MemoryLayout<ApplyRecord>.size
-    guard let target = journal.reserve(kind: RecordKind.change.rawValue, sequence: nextSequence(), count: size + head.count) else {
-      lostRecords += 1
-      return
-    }
-    target.storeBytes(of: record, as: ApplyRecord.self)
-    (target + size).copyMemory(from: head, byteCount: head.count)
-    journal.commit(count: size + head.count)
+    keep(
+      withUnsafeBytes(of: record) { record in
+        sources.withUnsafeBytes { journal.append(kind: RecordKind.change.rawValue, sequence: nextSequence(), record, $0) }
+      })
   }
 
   func laneEnded(events: UInt64) {

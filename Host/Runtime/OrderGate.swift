@@ -19,7 +19,7 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   /// How many of them are quarantined now.
   private let illCount = Atomic<Int>(0)
   /// When a journal is followed: the orders that were refused then, and why. Nothing else is.
-  private let script: [UInt64: UInt32]?
+  private var script: [UInt64: UInt32]?
 
   private(set) var orders: UInt64 = 0
   private(set) var refused: UInt64 = 0
@@ -59,6 +59,9 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
       illCount.store(risk.ill.count, ordering: .releasing)
     }
   }
+
+  /// The journal has ended: the gate decides by itself. While the lanes stand.
+  func goOn() { script = nil }
 
   func halt(_ on: Bool) { halted.store(on, ordering: .releasing) }
   var isHalted: Bool { halted.load(ordering: .acquiring) }

@@ -73,7 +73,7 @@ extension Run {
         "control.not-a-source", "\(name) is a \(graph.nodes[index].plugin.kind.rawValue); only a source can be paused",
         help: ["the sources are \(graph.nodes.filter { $0.plugin.kind == .source }.map(\.name).joined(separator: ", "))"], exit: .usage)
     }
-    if let intake = intakes[numbers[index]], options.script == nil { return intake.pause(on) }
+    if let intake = intakes[numbers[index]], !isFollowing { return intake.pause(on) }
     throw GantryError("control.not-a-source", "\(name) takes nothing in: a journal is followed", exit: .usage)
   }
 

@@ -38,14 +38,40 @@ public struct RunOptions: Sendable {
   public var scriptedSwap: @Sendable (ChangeRecord) throws(GantryError) -> SwapRequest = { (record) throws(GantryError) in
     throw GantryError("replay.swap", "the journal swaps \(record.node), and nobody makes its candidate")
   }
+  /// Makes the graph of an apply that the followed journal tells of.
+  public var scriptedApply: @Sendable (AppliedGraph) throws(GantryError) -> ScriptedApply = { (applied) throws(GantryError) in
+    throw GantryError(
+      "replay.graph-changed", "apply \(applied.number) changed the graph here, and this replay runs one graph only",
+      help: ["of a run with an apply only what came before it can be compared so"], exit: .failed)
+  }
   /// Told that a swap has let an instance of this code go: its generation may be unloaded when nobody
   /// else uses it. On the change's thread.
   public var onLetGo: @Sendable (PluginCode) -> Void = { _ in }
+  /// What goes on where the followed journal ends; nil: the run ends there.
+  public var continuation: Continuation?
   /// How long one call of a plugin may last before it is called a hang.
   public var hangNs: Int64 = 30_000_000_000
   /// Told of each hang, on the control thread, after it was logged and stands in the crash record.
   public var onHang: @Sendable (Hang) -> Void = { _ in }
   public init() {}
+}
+
+/// The graph that goes on, by itself, where a followed journal ends.
+public struct Continuation: Sendable {
+  public var graph: Graph
+  /// By place in the graph.
+  public var code: [PluginCode]
+  /// Who has it go on, for the journal.
+  public var by: String
+  /// Makes what the journal keeps of the graph.
+  public var head: @Sendable ([ArtifactUse]) -> JournalHead
+
+  public init(graph: Graph, code: [PluginCode], by: String, head: @escaping @Sendable ([ArtifactUse]) -> JournalHead) {
+    self.graph = graph
+    self.code = code
+    self.by = by
+    self.head = head
+  }
 }
 
 /// What a journal begins with.
@@ -150,9 +176,10 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     shape = Mutex(RunShape(graph: graph, numbers: Array(graph.nodes.indices), laneOf: lanes.of, laneNames: lanes.names))
     roster = graph.nodes.map(\.name)
     services = HostServices(graph: graph, nodes: roster, log: log, secrets: options.secrets)
+    scan = try options.script.map { (path) throws(GantryError) in try JournalScan(path) }
+    following = Atomic(options.script != nil)
     gate = OrderGate(
-      riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)), instruments: graph.instruments.count,
-      script: try options.script.map { (path) throws(GantryError) in try JournalScript.refusals(path) })
+      riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)), instruments: graph.instruments.count, script: scan?.refusals)
     planner = LanePlanner(
       layout: LaneLayout(
         graph: graph, numbers: Array(graph.nodes.indices), laneOf: lanes.of, laneCount: lanes.names.count))
@@ -292,8 +319,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       try startStandbys()
       try writeMeta()
       for lane in planner.lanes { try startThread(of: lane) }
-      for script in scripts { try script.start() }
-      if scripts.isEmpty { for intake in intakes.values { try intake.start() } }
+      try startScripts()
+      if options.script == nil { for intake in intakes.values { try intake.start() } }
     } catch {
       requestStop()
       joinAll()
@@ -325,6 +352,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
           directory: "\(folder)/journal", head: head.json, options: JournalOptions(lanes: laneNames.count))
         for object in head.objects { try keep(object, in: writer) }
         journal = writer
+        if options.continuation != nil, let script = options.script { try adopt(script, into: writer.directory) }
       }
     }
     for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source { origins.append(index) }
@@ -337,19 +365,13 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       sources.rings[number] = intake.ring
       if intake.isReplayable { sources.replayable.insert(number) }
     }
-    if let script = options.script { openScript(script, &sources) }
+    if options.script != nil { sources.scripts = scriptRings(lanes: laneNames.count, instances) }
     let layout = planner.layout
     layout.plan(
       instances: instances, bells: bells, statistics: planner.statistics.pointers, sources: sources,
       options: LaneLayout.Options(journalsAll: options.journalsAll, journals: options.journals, captures: options.captures))
-    for number in laneNames.indices { planner.add(Lane(try makeLaneParts(number, laneNames[number], isScripted: !scripts.isEmpty), layout.plans[number])) }
+    for number in laneNames.indices { planner.add(Lane(try makeLaneParts(number, laneNames[number], isScripted: options.script != nil), layout.plans[number])) }
     layout.settle(planner.lanes, instances: instances, now: laneNow)
-    for script in scripts { script.take(planner.lanes[script.lane].ingresses) }
-    if let script = options.script {
-      let swaps = try ScriptedSwaps(journal: script, run: self, make: options.scriptedSwap)
-      for lane in planner.lanes { lane.scriptedSwaps = swaps }
-      scriptedSwaps = swaps
-    }
   }
 
   /// What a lane has for the whole run; the journal and the hop log get a part for it.
@@ -368,7 +390,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
         journal: journal?.lane(number), services: services, now: laneNow[number], timerOrigin: Origins.timers(lane: number),
         capture: capture),
       trace: LaneTrace(every: options.traceEvery, nodes: roster.count, hops: log, clock: clock), gate: gate,
-      isScripted: isScripted && graph.clock == .live)
+      isScripted: isScripted && graph.clock == .live, scriptedSwaps: isScripted ? scriptedSwaps : nil,
+      scriptedChanges: isScripted ? scriptedChanges : nil)
   }
 
   var laneTimes: [UnsafeMutablePointer<Int64>] { laneNow }
@@ -390,19 +413,17 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     if let failure { throw failure }
   }
 
-  /// For each lane a thread that follows the journal, in place of the readers.
-  private func openScript(_ path: String, _ sources: inout LaneLayout.Sources) {
-    let widest = instances.flatMap { $0.schemas.map(\.stride) }.max() ?? 64
-    for lane in laneNames.indices {
-      let ring = BlockRing(rows: blockRows, stride: widest, arena: 1 << 20, bell: bells[lane])
-      sources.scripts[lane] = ring
-      scripts.append(
-        JournalScript(
-          path: path, lane: lane, ring: ring, readers: intakes.compactMapValues(\.reader), bringsTimers: graph.clock == .live))
-    }
-  }
-  private var scripts: [JournalScript] = []
-  private var scriptedSwaps: ScriptedSwaps?
+  // MARK: following a journal
+
+  /// What was found in the journal that is followed.
+  let scan: JournalScan?
+  /// The run does what a journal says, and nothing by itself.
+  var isFollowing: Bool { following.load(ordering: .acquiring) }
+  let following: Atomic<Bool>
+  /// By lane number. With `changes`, once the lanes run.
+  var scripts: [JournalScript] = []
+  private(set) lazy var scriptedSwaps = ScriptedSwaps(journal: options.script ?? "", run: self, make: options.scriptedSwap)
+  private(set) lazy var scriptedChanges = ScriptedChanges(scan?.applies ?? [], of: options.script ?? "", run: self)
 
   // MARK: running
 
@@ -441,7 +462,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     }
     joinAll()
     endSwaps()
-    scriptedSwaps?.letGo()
+    if options.script != nil { scriptedSwaps.letGo() }
     pumpLog()
   }
 
@@ -455,9 +476,9 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     }
   }
 
-  private let endBell = Bell()
+  let endBell = Bell()
 
-  private func pumpLog() {
+  func pumpLog() {
     while let line = log.next() {
       options.onLog(
         LogLine(
@@ -493,6 +514,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     abandon()
     for queue in planner.queues { queue.queue.ring.close() }
     for thread in threads.withLock({ $0 }).values { thread.join() }
+    if options.script != nil { scriptedChanges.stop() }
     for script in scripts { script.join() }
     for intake in intakes.values { intake.stop() }
   }
@@ -535,6 +557,15 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
 
   /// Every node the run has had, by the number that captures and the journal name it with.
   public var nodeNames: [String] { roster }
+
+  /// The same with the names of their outputs, where the last graph has them.
+  public var portNames: [(node: String, ports: [String])] {
+    let graph = graph
+    return roster.map { name in (name, graph.node(named: name).map { graph.nodes[$0].plugin.outputs.map(\.name) } ?? []) }
+  }
+
+  /// How many applies of a followed journal are whole; see `JournalComparison`.
+  public var appliesFollowed: UInt32 { UInt32(scan?.applies.count ?? 0) }
 
   private func makeSummary(endedNs: Int64) -> RunSummary {
     let (graph, numbers, instances) = shape.withLock { ($0.graph, $0.numbers, $0.instances) }

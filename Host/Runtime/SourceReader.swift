@@ -112,11 +112,9 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
     var afterNs = Int64.min
   }
 
-  var firstProgress: Progress { Progress(chain: setup.firstChain) }
-
   /// Pulls once into a block: up to `max` events, stamped. Returns what the plugin returned; the
-  /// block's status says whether the source goes on. Also used by the thread that follows a journal.
-  func fill(_ block: UnsafeMutablePointer<BlockRing.Block>, max: Int, _ progress: inout Progress) -> gantry_status {
+  /// block's status says whether the source goes on.
+  private func fill(_ block: UnsafeMutablePointer<BlockRing.Block>, max: Int, _ progress: inout Progress) -> gantry_status {
     prepare(block)
     var hash: UInt64 = 0
     var row: UInt64 = 0
@@ -138,6 +136,69 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
     if !stamp(block, &progress.chain, &progress.lastNs) { block.pointee.status = GANTRY_BUG }
     return status
   }
+
+  // MARK: by the thread that follows a journal, in this one's place
+
+  /// Pulls once, or gives what was pulled ahead.
+  func fillAgain(_ block: UnsafeMutablePointer<BlockRing.Block>, max: Int) {
+    guard var first = ahead.first else {
+      _ = fill(block, max: min(max, setup.blockSize), &progress)
+      return
+    }
+    let count = min(max, first.count)
+    let bytes = count * first.stride
+    first.rows.withUnsafeBytes {
+      UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: $0.baseAddress! + first.offset * first.stride, byteCount: bytes)
+    }
+    if !first.arena.isEmpty { first.arena.withUnsafeBytes { UnsafeMutableRawPointer(block.pointee.arena).copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
+    block.pointee.arenaCount = first.arena.count
+    block.pointee.count = count
+    block.pointee.port = first.port
+    block.pointee.status = GANTRY_OK
+    block.pointee.contentHash = first.contentHash
+    block.pointee.firstRow = first.firstRow &+ UInt64(first.offset)
+    first.offset += count
+    first.count -= count
+    if first.count == 0 { ahead.removeFirst() } else { ahead[0] = first }
+  }
+
+  /// Rows that an instance had pulled and no lane had run when an apply gave it a successor.
+  struct Ahead {
+    fileprivate var rows: [UInt8]
+    fileprivate var arena: [UInt8]
+    fileprivate var count: Int
+    fileprivate var offset = 0
+    fileprivate var stride: Int
+    fileprivate var port: Int
+    fileprivate var contentHash: UInt64
+    fileprivate var firstRow: UInt64
+  }
+  private var ahead: [Ahead] = []
+
+  /// Pulls all events before the one of this number.
+  func pullAhead(to chain: UInt64) throws(GantryError) -> [Ahead] {
+    let own = clinux_thread_tag()
+    clinux_set_thread_tag(setup.tag)
+    defer { clinux_set_thread_tag(own) }
+    while progress.chain < chain {
+      guard let block = ring.acquire() else { break }
+      _ = fill(block, max: Int(min(chain - progress.chain, UInt64(setup.blockSize))), &progress)
+      guard block.pointee.status == GANTRY_OK || progress.chain >= chain else {
+        throw GantryError("replay.source-short", "source \(setup.name) ended before the journal did")
+      }
+      let stride = setup.strides[block.pointee.port]
+      ahead.append(
+        Ahead(
+          rows: Array(UnsafeBufferPointer(start: block.pointee.rows, count: block.pointee.count * stride)),
+          arena: Array(UnsafeBufferPointer(start: block.pointee.arena, count: block.pointee.arenaCount)), count: block.pointee.count, stride: stride,
+          port: block.pointee.port, contentHash: block.pointee.contentHash, firstRow: block.pointee.firstRow))
+    }
+    defer { ahead = [] }
+    return ahead.filter { $0.count > 0 }
+  }
+
+  /// What the instance before this one had pulled comes first.
+  func take(_ ahead: [Ahead]) { self.ahead = ahead }
 
   var context: UnsafeMutablePointer<NodeContext> { setup.context }
   var tag: UInt64 { setup.tag }

@@ -171,4 +171,36 @@ import Testing
     #expect(replay.code == 0, "\(replay.error)\(replay.out)")
     #expect(replay.out.contains("identical"))
   }
+
+  @Test func `the journal of a run with applies, their revert and swaps between them replays to the bit`() throws {
+    let host = try LiveGraph()
+    try flowing(host)
+    let changed =
+      LiveGraph.quickstart.replacing("quantity: 10000", with: "quantity: 5000")
+      .replacing("columns: [ema_10, ema_20, rsi_14, spread]", with: "columns: [ema_10, ema_20, rsi_14, spread, ema_50]")
+      .replacing("model: { plugin: linear@^1.0,", with: "model: { plugin: linear@^1.0, lane: models, queue: { size: 64 },")
+      + "  tell: { plugin: log, from: decide.orders, params: { every: 1000 } }\n"
+    try LiveGraph.write(changed, "\(host.folder)/changed.yaml")
+    let apply = try host.gantry("apply", "changed.yaml", "--cold", "features", "--json")
+    #expect(apply.code == 0, "\(apply.error)\(apply.out)")
+    let change = try apply.result(LiveHost.ApplyAnswer.self).change
+    func more() throws {
+      let events = try host.node("decide").events
+      try until("events flow on") { try host.node("decide").events > events + 50 }
+    }
+    try more()
+    let other = try artifact(host)
+    #expect(try host.gantry("swap", "model", "--artifact", "other.json", "--cold", "--probation", "50", "--wait").code == 0)
+    try more()
+    let revert = try host.gantry("revert", change, "--cold", "features", "--cold", "model")
+    #expect(revert.code == 0, "\(revert.error)\(revert.out)")
+    try more()
+    #expect(try host.gantry("apply", "nowhere.yaml").code != 0)
+    #expect(try host.gantry("drain").code == 0)
+    #expect(try host.end() == 0)
+    try LiveGraph.write("{}", other)
+    let replay = try Verb.run(["replay", "\(host.runFolder)/journal"], in: host.folder)
+    #expect(replay.code == 0, "\(replay.error)\(replay.out)")
+    #expect(replay.out.contains("identical"))
+  }
 }

@@ -26,17 +26,17 @@ struct ApplyLaneTests {
   func `lanes change together at the marker`(clock: String) throws {
     let bench = try ApplyBench(
       Self.graph(
-        "k: { plugin: keeper, from: s }", "l: { plugin: keeper-single, from: s, lane: b, queue: { size: 16 } }",
-        "m: { plugin: keeper, from: [k], lane: c, queue: { size: 300 } }", clock: clock), captures: ["n"])
+        "k: { plugin: keeper, from: s, params: { plain: 1 } }", "l: { plugin: keeper-single, from: s, lane: b, queue: { size: 16 }, params: { plain: 1 } }",
+        "m: { plugin: keeper, from: [k], lane: c, queue: { size: 300 }, params: { plain: 1 } }", clock: clock), captures: ["n"], replays: true)
     try bench.until(events: 5000)
     for label in 1...5 {
       try bench.until(events: bench.run.eventCount + 2000)
       try bench.apply(
         Self.graph(
-          "k: { plugin: keeper, from: s, params: { label: \(label) } }",
-          "l: { plugin: keeper-single, from: s, lane: b, queue: { size: 16 }, params: { label: \(label / 2) } }",
-          "m: { plugin: keeper, from: [k], lane: c, queue: { size: 300 }, params: { scale: \(label) } }",
-          label % 2 == 1 ? "n: { plugin: keeper, from: [k], lane: b, queue: { size: 5 } }" : "", clock: clock))
+          "k: { plugin: keeper, from: s, params: { plain: 1, label: \(label) } }",
+          "l: { plugin: keeper-single, from: s, lane: b, queue: { size: 16 }, params: { plain: 1, label: \(label / 2) } }",
+          "m: { plugin: keeper, from: [k], lane: c, queue: { size: 300 }, params: { plain: 1, scale: \(label) } }",
+          label % 2 == 1 ? "n: { plugin: keeper, from: [k], lane: b, queue: { size: 5 }, params: { plain: 1 } }" : "", clock: clock))
     }
     let ended = try bench.end()
     expectWhole(ended.ticks("k.out"), ended)
@@ -72,10 +72,10 @@ struct ApplyLaneTests {
   func `a node moves to another lane and back with its instance`(clock: String) throws {
     let nodes = { (lane: String) in
       Self.graph(
-        "k: { plugin: keeper-single, from: s, params: { timer: 55 }\(lane) }", "l: { plugin: trail, from: s }", clock: clock, count: 60_000)
+        "k: { plugin: keeper-single, from: s, params: { timer: 55, plain: 1 }\(lane) }", "l: { plugin: trail, from: s }", clock: clock, count: 60_000)
     }
     let still = try ApplyBench(nodes("")).end(stop: false)
-    let bench = try ApplyBench(nodes(""))
+    let bench = try ApplyBench(nodes(""), replays: true)
     let instance = ObjectIdentifier(bench.run.instances[1])
     for turn in 1...6 {
       try bench.until(events: UInt64(turn) * 5000)
@@ -98,10 +98,10 @@ struct ApplyLaneTests {
   }
 
   @Test func `a source that is added begins after the marker`() throws {
-    let bench = try ApplyBench(Self.graph("k: { plugin: keeper, from: s }"), captures: ["m"])
+    let bench = try ApplyBench(Self.graph("k: { plugin: keeper, from: s, params: { plain: 1 } }"), captures: ["m"], replays: true)
     try bench.until(events: 5000)
     let more = "t: { plugin: beat, params: { count: 1000000000, step: 10, start: 1003, chunk: 16, idle: 2 } }"
-    try bench.apply(Self.graph(more, "k: { plugin: keeper, from: s }", "m: { plugin: keeper, from: t }"))
+    try bench.apply(Self.graph(more, "k: { plugin: keeper, from: s, params: { plain: 1 } }", "m: { plugin: keeper, from: t, params: { plain: 1 } }"))
     let ended = try bench.end()
     expectWhole(ended.ticks("k.out"), ended)
     let added = ended.ticks("m.out")
@@ -113,9 +113,9 @@ struct ApplyLaneTests {
 
   @Test func `a source that is removed ends at the marker and others go on`() throws {
     let more = "gone: { plugin: beat, params: { count: 1000000000, step: 10, start: 1003, chunk: 16, idle: 2 } }"
-    let bench = try ApplyBench(Self.graph(more, "k: { plugin: keeper, from: s }", "m: { plugin: keeper, from: gone }"))
+    let bench = try ApplyBench(Self.graph(more, "k: { plugin: keeper, from: s, params: { plain: 1 } }", "m: { plugin: keeper, from: gone, params: { plain: 1 } }"), replays: true)
     try bench.until(events: 5000)
-    try bench.apply(Self.graph("k: { plugin: keeper, from: s }"))
+    try bench.apply(Self.graph("k: { plugin: keeper, from: s, params: { plain: 1 } }"))
     let ended = try bench.end()
     expectWhole(ended.ticks("k.out"), ended)
     #expect(ended.ticks("m.out").enumerated().allSatisfy { $1.ask == Double($0 + 1) })

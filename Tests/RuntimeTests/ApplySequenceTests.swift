@@ -16,7 +16,7 @@ struct ApplySequenceTests {
   func `random changes under load lose nothing and touch nobody else`(seed: UInt64, clock: String) throws {
     var random = Seeded(seed)
     var graph = ChangingGraph(lanes: ["main", "b", "c"], clock: clock)
-    let bench = try ApplyBench(graph.yaml) { $0.captures = [] }
+    let bench = try ApplyBench(graph.yaml, replays: true) { $0.captures = [] }
     let note: Comment = "seed \(seed), clock \(clock)"
     var instances = bench.identities
     var applied = 0
@@ -150,7 +150,7 @@ private struct ChangingGraph {
     var lines = ["s: { plugin: beat, params: { count: 1000000000000, step: 10 } }"]
     for (place, keeper) in keepers.enumerated() {
       let isStrict = keeper.from == "s" ? 1 : 0
-      var text = "\(keeper.name): { plugin: keeper\(keeper.isSingle ? "-single" : ""), from: \(keeper.from), params: { strict: \(isStrict), label: \(keeper.label), scale: \(keeper.scale)"
+      var text = "\(keeper.name): { plugin: keeper\(keeper.isSingle ? "-single" : ""), from: \(keeper.from), params: { plain: 1, strict: \(isStrict), label: \(keeper.label), scale: \(keeper.scale)"
       if let refusing, refusing.node == place { text += ", refuse: \(refusing.call)" }
       text += " }"
       if keeper.lane != 0 { text += ", lane: \(lanes[keeper.lane]), queue: { size: 100 }" }

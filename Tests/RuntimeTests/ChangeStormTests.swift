@@ -9,7 +9,8 @@ import Testing
 
 /// Random changes of a running graph under full load, over two lanes: swaps with and without state,
 /// candidates that fail at every step, reverts, commits, applies and their rivals, pauses. Whatever
-/// was done, the rows of the counted nodes are those of an undisturbed run over the same events.
+/// was done, the rows of the counted nodes are those of an undisturbed run over the same events, and the
+/// run's journal, replayed, gives them again.
 @Suite(.serialized) struct ChangeStormTests {
   private static let plugins = Result { try Fixture.compile("\(Fixture.root)/Tests/Fixtures/SwapPlugins/plugins.c", as: "libstorm.so") }
   private static let ids = ["meter", "meter-single", "stillborn", "window", "clockwork"]
@@ -56,6 +57,7 @@ import Testing
         $0.blockSize = 32
         $0.captures = Self.captures
         $0.folder = folder
+        $0.journals = Set(Self.kinds.keys)
       },
       during: { run in
         do {
@@ -93,6 +95,9 @@ import Testing
       #expect(isSame, "seed \(seed), \(node): \(rows.count) rows of \(expected.count), different from \(first.map(String.init) ?? "the end"); \(done)")
     }
     #expect(done.count >= 6, note)
+    let difference = try Journals.difference(folder, Self.yaml(count: 1_000_000_000), files: Self.files(), all: false, journals: Set(Self.kinds.keys))
+    #expect(difference == nil, note)
+    removeFolder(folder)
   }
 
   private func operation(_ number: Int, _ run: Run, _ random: inout RandomState) throws -> String {
@@ -144,18 +149,22 @@ import Testing
   ) throws -> SwapRequest {
     let sides = run.graph.nodes.count - 5
     let kind = plugin ?? Self.kinds[node]!
-    let new = try Bench.load(
-      Self.yaml(count: 1_000_000_000, sides: sides, changed: (node, kind, params.isEmpty ? "value: 0" : params)), files: Self.files())
+    let yaml = Self.yaml(count: 1_000_000_000, sides: sides, changed: (node, kind, params.isEmpty ? "value: 0" : params))
+    let new = try Bench.load(yaml, files: Self.files())
     let index = new.graph.node(named: node)!
-    return SwapRequest(id: "c\(number)", node: node, graph: new.graph, code: new.code[index], policy: policy, by: "test")
+    return SwapRequest(
+      id: "c\(number)", node: node, graph: new.graph, code: new.code[index], policy: policy, description: yaml, by: "test")
   }
 
   private func apply(_ number: Int, _ run: Run, sides: Int, rivals: Bool) throws -> String {
-    let loaded = try Bench.load(Self.yaml(count: 1_000_000_000, sides: sides), files: Self.files())
+    let yaml = Self.yaml(count: 1_000_000_000, sides: sides)
+    let loaded = try Bench.load(yaml, files: Self.files())
     @Sendable func once(_ id: String) -> GantryError? {
       let changes = GraphDiff.diff(old: run.graph, new: loaded.graph)
       do {
-        try run.apply(graph: loaded.graph, code: { node throws(GantryError) in loaded.code[node] }, changes: changes, id: id, by: "test")
+        try run.apply(
+          graph: loaded.graph, code: { node throws(GantryError) in loaded.code[node] }, changes: changes, id: id, by: "test",
+          head: { _ in JournalHead(json: Array(yaml.utf8), objects: []) })
         return nil
       } catch {
         return error

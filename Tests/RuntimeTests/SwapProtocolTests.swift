@@ -392,6 +392,25 @@ import Testing
     }
     #expect(error == nil, "\(String(describing: error))")
     #expect(outcome.diagnostics.isEmpty)
+    try Self.expectReplay(text, folder, outcome)
+  }
+
+  @Test func `models have the same numbers in a replay, whatever candidates came to nothing`() throws {
+    let text = Self.yaml("meter", "model: 1")
+    let folder = try Fixture.temporaryFolder() + "/run"
+    let (outcome, error) = try Self.run(text, folder: folder) { run, swaps in
+      for fault in 2...3 { _ = try? run.swap(swaps.request("meter", "model: \(fault), fault: \(fault)")) }
+      _ = try run.swap(swaps.request("meter", "model: 7") { $0.probation = 100 }, waits: true)
+      let events = run.eventCount
+      Self.waitUntil { run.eventCount > events + 1000 }
+    }
+    #expect(error == nil, "\(String(describing: error))")
+    // Two that failed were named before it.
+    #expect(outcome.ports["meter.out"]?.last?.tick.bid_size == 4)
+    try Self.expectReplay(text, folder, outcome)
+  }
+
+  private static func expectReplay(_ text: String, _ folder: String, _ outcome: Outcome) throws {
     let loaded = try Bench.load(text, files: Self.files())
     let swaps = Swaps(loaded)
     let again = try Fixture.temporaryFolder() + "/again"

@@ -44,6 +44,26 @@ struct ApplyPlan {
     }
   }
 
+  /// What an apply did when a journal was written.
+  ///
+  /// - Parameters:
+  ///   - done: with each node of the new graph
+  ///   - id: of the apply
+  init(old: Graph, new: Graph, following done: [AppliedGraph.Node], of id: String) throws(GantryError) {
+    try ApplyPlan.check(old, new)
+    let places = Dictionary(old.nodes.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    let known = Dictionary(done.map { ($0.node, $0) }) { first, _ in first }
+    let names = Set(new.nodes.map(\.name))
+    removed = old.nodes.indices.filter { !names.contains(old.nodes[$0].name) }
+    nodes = []
+    for node in new.nodes {
+      guard let done = known[node.name], (done.action == .add) == (places[node.name] == nil) else {
+        throw GantryError("replay.no-fit", "apply \(id) of the journal does not fit the graph before it: node \(node.name)")
+      }
+      nodes.append(Node(old: places[node.name], action: done.action, reasons: done.reasons, setsLive: done.setsLive))
+    }
+  }
+
   /// The instance's input is not what it was configured with: it needs a new one.
   mutating func renew(_ index: Int, hasState: Bool, _ reason: String) {
     nodes[index].action = hasState ? .swapWithState : .swapCold

@@ -30,10 +30,49 @@ final class ApplyTransaction {
   init(_ run: Run, to graph: Graph, changes: [NodeChange]) throws(GantryError) {
     self.run = run
     self.graph = graph
+    mode = .asked
     old = run.shape.withLock { $0 }
     plan = try ApplyPlan(old: old.graph, new: graph, changes: changes)
     instances = graph.nodes.map { _ in nil }
   }
+
+  /// An apply that a followed journal tells of.
+  ///
+  /// - Parameter sources: where sources begin that are new
+  init(_ run: Run, to graph: Graph, following applied: AppliedGraph, sources: [SourceBegin]) throws(GantryError) {
+    self.run = run
+    self.graph = graph
+    mode = .followed(Dictionary(sources.map { (Int($0.node), $0) }) { first, _ in first })
+    old = run.shape.withLock { $0 }
+    plan = try ApplyPlan(old: old.graph, new: graph, following: applied.nodes, of: applied.id)
+    instances = graph.nodes.map { _ in nil }
+  }
+
+  /// The end of a followed journal, from where the run goes on by itself.
+  ///
+  /// - Parameters:
+  ///   - nodes: what is done with each
+  ///   - chains: by origin, the number of a source's next event
+  init(_ run: Run, to graph: Graph, goingOn nodes: [AppliedGraph.Node], chains: [UInt16: UInt64]) throws(GantryError) {
+    self.run = run
+    self.graph = graph
+    mode = .goingOn(chains)
+    old = run.shape.withLock { $0 }
+    plan = try ApplyPlan(old: old.graph, new: graph, following: nodes, of: "at the journal's end")
+    instances = graph.nodes.map { _ in nil }
+  }
+
+  private enum Mode {
+    case asked
+    /// A journal says it: where sources begin, by node number. Nothing acts on the outside, and rows come
+    /// from scripts.
+    case followed([Int: SourceBegin])
+    /// All that acts on the outside, and all sources, begin here.
+    case goingOn([UInt16: UInt64])
+  }
+  private let mode: Mode
+  private var isScripted: Bool { if case .followed = mode { true } else { false } }
+  private var goesOn: Bool { if case .goingOn = mode { true } else { false } }
 
   /// Whether the source of a node is new to the run, or another than before.
   private func isFreshSource(_ index: Int) -> Bool { graph.nodes[index].plugin.kind == .source && plan.nodes[index].isFresh }
@@ -54,6 +93,7 @@ final class ApplyTransaction {
         // Compared by what it was told: names of other nodes may change and columns may be added, no more.
         instances[index] = nil
         let node = graph.nodes[index].plugin
+        if isScripted { throw GantryError("replay.no-fit", "the journal keeps node \(graph.nodes[index].name), whose input is another now") }
         plan.renew(index, hasState: node.extensions.contains(GraphDiff.stateExtension), "its input is another than it was configured with")
       }
       if instances[index] == nil { try make(index, code(index), inputs) }
@@ -73,18 +113,19 @@ final class ApplyTransaction {
       if intakes[number]!.isReplayable { sources.replayable.insert(number) }
     }
     run.planner.reserve(nodes: run.roster.count)
+    if isScripted { sources.scripts = run.scriptRings(lanes: laneNames.count, instances.map { $0! }, apply: run.changeCount + 1) }
     layout.plan(
       instances: instances.map { $0! }, bells: run.bells, statistics: run.planner.statistics.pointers, sources: sources,
       options: LaneLayout.Options(
         journalsAll: run.options.journalsAll, journals: run.options.journals, captures: run.options.captures))
     for number in run.planner.lanes.count..<max(laneNames.count, run.planner.lanes.count) where run.spareLanes[number] == nil {
-      run.spareLanes[number] = try run.makeLaneParts(number, laneNames[number], isScripted: false)
+      run.spareLanes[number] = try run.makeLaneParts(number, laneNames[number], isScripted: isScripted)
     }
     for index in graph.nodes.indices where plan.nodes[index].isFresh {
       if let slot = layout.slot(of: numbers[index], lane: laneOf[index]) { instances[index]!.context.pointee.slot = Int32(slot) }
     }
     // What acts on the outside and is new may take its time: it gets nothing before the marker.
-    for index in graph.order.reversed() where plan.nodes[index].action == .add && graph.nodes[index].plugin.effects == .external {
+    for index in graph.order.reversed() where !isScripted && plan.nodes[index].action == .add && graph.nodes[index].plugin.effects == .external {
       try instances[index]!.start()
     }
   }
@@ -145,6 +186,12 @@ final class ApplyTransaction {
   func handOver(cutNs: Int64) throws(GantryError) {
     for index in graph.nodes.indices where isFreshSource(index) {
       guard let intake = old.intakes[numbers[index]], plan.nodes[index].old != nil else { continue }
+      if goesOn { continue }
+      if case .followed(let begins) = mode {
+        guard let begin = begins[numbers[index]], begin.goesOn != 0, let reader = intake.reader, intake.isReplayable else { continue }
+        intakes[numbers[index]]?.reader?.take(try reader.pullAhead(to: begin.chain))
+        continue
+      }
       halted.append((intake, intake.isPaused))
       intake.stop()
     }
@@ -162,7 +209,10 @@ final class ApplyTransaction {
       try asLane(index) { () throws(GantryError) in try instances[index]!.applyLive(graph, node: index) }
       reconfigured.append(index)
     }
-    try handOverExternals()
+    if !isScripted { try handOverExternals() }
+    for index in graph.order.reversed() where goesOn && !plan.nodes[index].isFresh && graph.nodes[index].plugin.effects == .external {
+      try instances[index]!.start()
+    }
   }
 
   /// Ids never repeat, the random position goes on, and so do the node's metrics.
@@ -271,17 +321,28 @@ final class ApplyTransaction {
   // MARK: making it so
 
   /// Exchanges the plans of all lanes. They stand still; nothing here can fail.
-  func commit(cutNs: Int64, number: UInt32, head: [UInt8]) -> LaneLayout {
-    addLanes(cutNs)
+  ///
+  /// - Parameters:
+  ///   - number: of the apply in its run
+  ///   - sha256: of its description among the journal's objects
+  func commit(_ held: Run.Held, number: UInt32, sha256: String) -> LaneLayout {
+    addLanes(held.cutNs)
     let lanes = run.planner.lanes
     let before = run.planner.layout
     carryNodes(from: before)
-    carryIngress(from: before, cutNs: cutNs)
+    let sources =
+      switch mode {
+      case .asked: carryIngress(from: before, cutNs: held.cutNs)
+      case .followed(let begins): beginAgain(begins)
+      case .goingOn(let chains): goOn(chains, cutNs: held.cutNs)
+      }
     carryTimers(from: before)
+    let record = ApplyRecord(
+      number: number, lanes: lanes.count, cutNs: held.cutNs, ranToCut: held.ranToCut, sources: sources.count, sha256: sha256)
     for lane in lanes {
       lane.trace.reserve(nodes: run.roster.count)
       lane.take(layout.plans[lane.index])
-      lane.recorder.change(number, cutNs: cutNs, head: head)
+      lane.recorder.change(record, sources)
     }
     layout.settle(lanes, instances: instances.map { $0! }, now: run.laneTimes)
     let fresh = graph.nodes.indices.filter { plan.nodes[$0].isFresh }.map { Int32(numbers[$0]) }
@@ -322,17 +383,22 @@ final class ApplyTransaction {
 
   /// Kept sources go on in the middle of their blocks, on another lane perhaps. One with a new instance
   /// that shares the ring does too; one that begins anew leaves out what has been.
-  private func carryIngress(from before: LaneLayout, cutNs: Int64) {
+  private func carryIngress(from before: LaneLayout, cutNs: Int64) -> [SourceBegin] {
+    var begins: [SourceBegin] = []
     for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source {
       let number = numbers[index]
       guard let intake = intakes[number] else { continue }
+      func begin(chain: UInt64, afterNs: Int64 = .min, goesOn: Bool = false) {
+        intake.begin(chain: chain, afterNs: afterNs)
+        begins.append(SourceBegin(node: UInt32(number), goesOn: goesOn ? 1 : 0, chain: chain, afterNs: afterNs))
+      }
       let afterNs = graph.clock == .replay ? cutNs : .min
       guard let last = old.intakes[number], plan.nodes[index].old != nil, let from = before.ingress(of: last.ring) else {
-        intake.begin(chain: run.lastChains[number] ?? 1, afterNs: afterNs)
+        begin(chain: run.lastChains[number] ?? 1, afterNs: afterNs)
         continue
       }
       guard intake.ring === last.ring, let new = layout.ingress(of: intake.ring) else {
-        intake.begin(chain: nextChain(last, from), afterNs: afterNs)
+        begin(chain: nextChain(last, from), afterNs: afterNs)
         continue
       }
       new.pointee.block = from.pointee.block
@@ -342,7 +408,7 @@ final class ApplyTransaction {
         new.pointee.hasEnded = from.pointee.hasEnded
         new.pointee.status = from.pointee.status
       } else {
-        intake.begin(chain: last.nextChain)
+        begin(chain: last.nextChain, goesOn: true)
         intake.ring.reopen()
       }
     }
@@ -350,6 +416,29 @@ final class ApplyTransaction {
       let number = old.numbers[place]
       if let intake = old.intakes[number], let from = before.ingress(of: intake.ring) { run.lastChains[number] = nextChain(intake, from) }
     }
+    return begins
+  }
+
+  /// In a replay: new sources begin where they did, and those that are kept are where their scripts left them.
+  private func beginAgain(_ recorded: [Int: SourceBegin]) -> [SourceBegin] {
+    let begins = recorded.values.sorted { $0.node < $1.node }
+    for begin in begins { intakes[Int(begin.node)]?.begin(chain: begin.chain, afterNs: begin.afterNs) }
+    return begins
+  }
+
+  /// At a journal's end: sources count on from what it holds. A file goes on where its script has left it.
+  private func goOn(_ chains: [UInt16: UInt64], cutNs: Int64) -> [SourceBegin] {
+    var begins: [SourceBegin] = []
+    for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source {
+      guard let intake = intakes[numbers[index]] else { continue }
+      intake.ring.move(to: run.bells[laneOf[index]])
+      if intake === old.intakes[numbers[index]], intake.isReplayable { continue }
+      let afterNs = graph.clock == .replay ? cutNs : .min
+      let chain = chains[intake.origin] ?? 1
+      intake.begin(chain: chain, afterNs: afterNs)
+      begins.append(SourceBegin(node: UInt32(numbers[index]), goesOn: 0, chain: chain, afterNs: afterNs))
+    }
+    return begins
   }
 
   /// The number of the first event of a source that no lane has run.
@@ -381,9 +470,9 @@ final class ApplyTransaction {
     func attempt(_ work: () throws(GantryError) -> Void) {
       do throws(GantryError) { try work() } catch { problems.append(error) }
     }
-    for (number, intake) in intakes where intake !== old.intakes[number] {
+    for (number, intake) in intakes where goesOn || intake !== old.intakes[number] {
       if halted.contains(where: { $0.intake === old.intakes[number] && $0.wasPaused }) { _ = intake.pause(true) }
-      attempt { () throws(GantryError) in try intake.start() }
+      if !isScripted { attempt { () throws(GantryError) in try intake.start() } }
     }
     for (number, intake) in old.intakes where intake !== intakes[number] {
       if intake.ring !== intakes[number]?.ring { intake.stop() }
@@ -400,6 +489,17 @@ final class ApplyTransaction {
     }
     before.deallocate()
     return problems
+  }
+
+  /// What the journal keeps of it.
+  func described(number: UInt32, id: String, by: String, head: [UInt8]) -> AppliedGraph {
+    let nodes = plan.nodes.enumerated().map {
+      AppliedGraph.Node(node: graph.nodes[$0].name, action: $1.action, reasons: $1.reasons, setsLive: $1.setsLive)
+    }
+    let removed = plan.removed.map { AppliedGraph.Node(node: old.graph.nodes[$0].name, action: .remove, reasons: [], setsLive: false) }
+    return AppliedGraph(
+      number: number, id: id, by: by, nodes: nodes + removed, nodeNames: run.roster, laneNames: laneNames, origins: run.origins,
+      models: run.services.modelNames, head: String(decoding: head, as: UTF8.self))
   }
 
   /// What is done, in one line.

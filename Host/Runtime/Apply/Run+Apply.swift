@@ -35,9 +35,6 @@ extension Run {
     return report
   }
 
-  /// The largest head of a changed graph that the journal keeps.
-  static let headBytesMax = 512 << 10
-
   private func makeApply(
     _ graph: Graph, _ code: (Int) throws(GantryError) -> PluginCode, _ changes: [NodeChange], _ turn: UInt64,
     _ head: ([ArtifactUse]) -> JournalHead, _ progress: (ApplyStep) -> Void, _ report: inout ApplyReport
@@ -60,24 +57,25 @@ extension Run {
     }
     if let error = superseded() { throw failed(error) }
     guard !isClosing else { throw failed(GantryError("apply.ended", "the run has ended", exit: .failed)) }
-    guard options.script == nil else { throw failed(GantryError("apply.replay", "a replay follows the changes of its journal, no others", exit: .usage)) }
+    guard !isFollowing else { throw failed(GantryError("apply.replay", "a replay follows the changes of its journal, no others", exit: .usage)) }
 
     let transaction: ApplyTransaction
     do throws(GantryError) {
       transaction = try ApplyTransaction(self, to: graph, changes: changes)
     } catch { throw failed(error) }
     let held: Held
-    let journaled: JournalHead
+    var sha256 = ""
     do throws(GantryError) {
       try transaction.prepare { index throws(GantryError) in
         if let error = superseded() { throw error }
         return try code(index)
       }
-      journaled = head(transaction.artifacts)
-      guard journaled.json.count <= Run.headBytesMax else {
-        throw GantryError("apply.head-too-large", "the new graph's head has \(journaled.json.count) bytes; the journal keeps \(Run.headBytesMax)")
+      let journaled = head(transaction.artifacts)
+      if let journal {
+        for object in journaled.objects { try keep(object, in: journal) }
+        let number = changeCount + 1
+        sha256 = try journal.keep(transaction.described(number: number, id: id, by: report.by, head: journaled.json).bytes())
       }
-      if let journal { for object in journaled.objects { try keep(object, in: journal) } }
       if let error = superseded() { throw error }
       tell(.prepare, transaction.summary)
       held = try hold(needsCut: transaction.needsCut, timeoutNs: 30_000_000_000, isUnwanted: superseded)
@@ -99,7 +97,7 @@ extension Run {
     }
     tell(.handOver, "\(transaction.stateBytes.values.reduce(0, +)) bytes of state")
     changeCount += 1
-    let before = transaction.commit(cutNs: held.cutNs, number: changeCount, head: journaled.json)
+    let before = transaction.commit(held, number: changeCount, sha256: sha256)
     let first = held.lanes.map { held.marker.seats[$0.index].parkedNs.load(ordering: .relaxed) }.min() ?? 0
     report.pauseNs = UInt64(max(clinux_monotonic_ns() - first, 0))
     report.atEvent = eventCount

@@ -11,6 +11,8 @@ extension Run {
     let lanes: [Lane]
     /// With the replay clock: nothing of this time or before is still to come; else when the last chain ran.
     let cutNs: Int64
+    /// Each lane ran everything up to the cut, its timers included.
+    let ranToCut: Bool
   }
 
   /// Brings all lanes to a marker. Throws, with all lanes going on as before, when one of them ends
@@ -48,7 +50,7 @@ extension Run {
         let words = marker.words
         if isReached() { return }
         if let problem = problem() {
-          letGo(Held(marker: marker, lanes: lanes, cutNs: 0))
+          letGo(Held(marker: marker, lanes: lanes, cutNs: 0, ranToCut: false))
           throw problem
         }
         marker.waitForWord(after: words)
@@ -67,7 +69,8 @@ extension Run {
       ring(lanes)
     }
     try wait { all(.parked) }
-    return Held(marker: marker, lanes: lanes, cutNs: parksAtOnce || isLive ? lanes.map(\.lastChainNs).max() ?? .min : marker.cutNs)
+    let ranToCut = !parksAtOnce && !isLive
+    return Held(marker: marker, lanes: lanes, cutNs: ranToCut ? marker.cutNs : lanes.map(\.lastChainNs).max() ?? .min, ranToCut: ranToCut)
   }
 
   /// Whether at one moment no lane had anything left to run and no queue held anything: then, with

@@ -30,6 +30,8 @@ public struct ChangeRecord: Sendable, Codable {
   public var inputs: [[String]]?
   public var warm: Int
   public var isCold: Bool
+  /// Every model that was named until the candidate was there, by number: also by candidates that failed.
+  public var models: [ModelName]?
   /// What the one who asked wrote down, such as the parameters that were set.
   public var request: String
 
@@ -66,8 +68,9 @@ extension Run {
     guard let journal, let folder, let node = request.graph.node(named: request.node) else { return }
     var record = ChangeRecord(
       number: number, id: request.id, node: request.node, by: request.by, plugin: request.code.description.id,
-      version: request.code.description.version, sha256: request.code.sha256, artifacts: [], canary: request.policy.canary, inputs: candidate.schemas(of: request.graph, node).map(\.columns),
-      warm: request.policy.warm, isCold: request.isCold, request: request.description)
+      version: request.code.description.version, sha256: request.code.sha256, artifacts: [], canary: request.policy.canary,
+      inputs: candidate.schemas(of: request.graph, node).map(\.columns), warm: request.policy.warm, isCold: request.isCold,
+      models: services.modelNames, request: request.description)
     for use in artifacts {
       record.artifacts.append(.init(parameter: use.parameter, path: use.path, sha256: try journal.keep(use.bytes)))
     }

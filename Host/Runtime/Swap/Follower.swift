@@ -286,6 +286,14 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     return true
   }
 
+  /// In a replay, which makes all calls inline: what `takeOver` does before the roles change.
+  func fireDueInline(_ lane: Lane) {
+    guard !hasThread else { return }
+    clinux_set_thread_tag(muted.tag)
+    muted.fireDue(upTo: lane.now[0])
+    clinux_set_thread_tag(lane.tag)
+  }
+
   /// The flip was not to be now: the thread goes on.
   func giveUpWaiting() {
     isWanted.store(false, ordering: .releasing)

@@ -166,7 +166,11 @@ final class ExchangeCommand: LaneCommand, @unchecked Sendable {
   override func perform(_ lane: Lane) -> Bool {
     let node = lane.nodes + slot
     let wasInline = follower.isInline
-    if !wasInline, !follower.takeOver(lane) { return false }
+    if wasInline {
+      if !node.pointee.watch.contains(.canary) { follower.fireDueInline(lane) }
+    } else if !follower.takeOver(lane) {
+      return false
+    }
     // Handling what was left may have shown that it must not count.
     if let fault = follower.faultText {
       failure = fault
@@ -200,7 +204,11 @@ final class CanaryCommand: LaneCommand, @unchecked Sendable {
   private static let idRange: UInt64 = 1 << 37
 
   override func perform(_ lane: Lane) -> Bool {
-    if !follower.isInline, !follower.takeOver(lane) { return false }
+    if follower.isInline {
+      follower.fireDueInline(lane)
+    } else if !follower.takeOver(lane) {
+      return false
+    }
     follower.beInline()
     // Two instances give out ids from here on, for orders that both stand.
     follower.muted.instance.context.pointee.nextID += CanaryCommand.idRange

@@ -424,14 +424,15 @@ static const gantry_plugin ill = {
   BODY(GANTRY_KIND_TRANSFORM, "ill", fan_outputs, ill_params), INPUTS(fan_inputs), .configure = ill_configure, .on_batch = ill_batch,
   .start = ill_start, .stop = ill_stop, .flush = ill_flush};
 
-// MARK: keeper: counts the ticks it is given: count, bid, the live `scale`, its own number; fails a change where told to
+// MARK: keeper: counts the ticks it is given: count, bid, the live `scale`, its own number (0 when `plain`); fails a change where told to
 
-enum { K_SCALE, K_REFUSE, K_TIMER, K_LABEL, K_STRICT };
+enum { K_SCALE, K_REFUSE, K_TIMER, K_LABEL, K_STRICT, K_PLAIN };
 enum { K_CREATE = 1, K_CONFIGURE, K_START, K_LOAD, K_SAVE, K_LIVE };
 #define LIVE_WHOLE(name_, default_)                                                     \
   {.size = sizeof(gantry_param), .type = GANTRY_PARAM_INTEGER, .flags = GANTRY_PARAM_LIVE, .name = GANTRY_LITERAL(name_), \
    .default_text = GANTRY_LITERAL(default_), .help = GANTRY_LITERAL("a whole number")}
-static const gantry_param keeper_params[] = {LIVE_WHOLE("scale", "1"), WHOLE("refuse", "0"), WHOLE("timer", "0"), WHOLE("label", "0"), WHOLE("strict", "0")};
+static const gantry_param keeper_params[] = {LIVE_WHOLE("scale", "1"), WHOLE("refuse", "0"), WHOLE("timer", "0"), WHOLE("label", "0"), WHOLE("strict", "0"),
+  WHOLE("plain", "0")};
 static _Atomic uint64_t keepers_made;
 static _Atomic int64_t keepers_alive;
 
@@ -461,13 +462,13 @@ static gantry_status keeper_batch(gantry_instance *s, const gantry_batch *batch,
       outs->consumed = i;
       return s->host->fail(s->node, GANTRY_BUG, 0, text("an event is missing or came twice"));
     }
-    if (!put(outs, 0, i, (double)s->seen, in->bid, (double)s->param[K_SCALE], (double)s->calls)) return GANTRY_FULL;
+    if (!put(outs, 0, i, (double)s->seen, in->bid, (double)s->param[K_SCALE], s->param[K_PLAIN] ? 0 : (double)s->calls)) return GANTRY_FULL;
     if (s->param[K_TIMER] > 0 && s->seen % 10 == 0) s->host->set_timer(s->node, in->header.event_ns + s->param[K_TIMER], s->seen);
   }
   return GANTRY_OK;
 }
 static gantry_status keeper_timer(gantry_instance *s, const gantry_timer *timer, gantry_outputs *outs) {
-  put(outs, 0, 0, (double)s->seen, -(double)timer->tag, (double)s->param[K_SCALE], (double)s->calls);
+  put(outs, 0, 0, (double)s->seen, -(double)timer->tag, (double)s->param[K_SCALE], s->param[K_PLAIN] ? 0 : (double)s->calls);
   return GANTRY_OK;
 }
 static uint64_t keeper_bound(gantry_instance *s) {

@@ -4,20 +4,26 @@
 #include "columns.h"
 #include <stdio.h>
 
-enum { M_FAULT, M_AFTER, M_SPIN, M_OFFSET, M_BYTES, M_VALUE };
+enum { M_FAULT, M_AFTER, M_SPIN, M_OFFSET, M_BYTES, M_VALUE, M_MODEL };
 enum { CREATE = 1, CONFIGURE, START, LOAD, FAIL, BEHIND, SAVE, STOP, TRAP };
 static const gantry_param meter_params[] = {
   WHOLE("fault", "0"), WHOLE("after", "0"), WHOLE("spin_ns", "0"), WHOLE("offset", "0"), WHOLE("bytes", "0"), WHOLE("value", "0"),
+  WHOLE("model", "0"),
 };
 static const gantry_port tick_inputs[] = {PORT(GANTRY_TICK, "ticks", GANTRY_PORT_MANY)};
 static const gantry_port tick_outputs[] = {PORT(GANTRY_TICK, "out", 0)};
 
 static int is(gantry_string id, const char *name) { return id.length == strlen(name) && memcmp(id.data, name, id.length) == 0; }
 
-// MARK: meter: one row for each tick: how many there were, a hash of all of them
+// MARK: meter: one row for each tick: how many there were, a hash of all of them, the number of its `model`
 
 static gantry_status meter_configure(gantry_instance *s, const gantry_config *config) {
   gantry_status status = configure(s, config);
+  if (s->param[M_MODEL] > 0) {
+    char version[24];
+    snprintf(version, sizeof version, "%lld", (long long)s->param[M_MODEL]);
+    s->param[M_MODEL] = s->host->model_ref(s->node, text("meter"), text(version));
+  }
   if (s->param[M_FAULT] == CONFIGURE) return s->host->fail(s->node, GANTRY_INVALID, 0, text("it does not want to be configured"));
   return status;
 }
@@ -40,7 +46,7 @@ static gantry_status meter_batch(gantry_instance *s, const gantry_batch *batch, 
       outs->consumed = i;
       return s->host->fail(s->node, GANTRY_INVALID, 0, text("it has had enough"));
     }
-    if (!put(outs, 0, i, (double)s->seen, whole(s->state) + (double)s->param[M_OFFSET], 0, 0)) return GANTRY_FULL;
+    if (!put(outs, 0, i, (double)s->seen, whole(s->state) + (double)s->param[M_OFFSET], (double)s->param[M_MODEL], 0)) return GANTRY_FULL;
     if (isBad && s->param[M_FAULT] == BEHIND) {
       memset(outs->ports[0].base + (uint64_t)outs->ports[0].capacity * outs->ports[0].stride, 0x55, 8);
     }

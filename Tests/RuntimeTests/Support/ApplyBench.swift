@@ -1,8 +1,10 @@
+import BrokenPlugins
 import CGantry
 import GantryBase
 import GantryGraph
 @testable import GantryRuntime
 import Glibc
+import PluginHarness
 import Synchronization
 
 /// A run whose graph is changed while it goes on, and what all of its nodes emitted.
@@ -10,6 +12,8 @@ final class ApplyBench {
   let run: Run
   private var count = 0
   private var hasEnded = false
+  private let yaml: String
+  private let folder: String?
   private let told = Told()
 
   private final class Told: Sendable {
@@ -19,10 +23,16 @@ final class ApplyBench {
   /// What all applies have told so far.
   var steps: [ApplyStep] { told.steps.withLock { $0 } }
 
-  /// - Parameter names: of nodes whose first port is captured, besides those of the graph
-  init(_ yaml: String, captures names: [String] = [], options change: (inout RunOptions) -> Void = { _ in }) throws {
+  /// - Parameters:
+  ///   - names: of nodes whose first port is captured, besides those of the graph
+  ///   - replays: keeps a journal, and follows it again when the run has ended
+  init(_ yaml: String, captures names: [String] = [], replays: Bool = false, options change: (inout RunOptions) -> Void = { _ in }) throws {
     let loaded = try Bench.load(yaml)
+    self.yaml = yaml
+    folder = replays ? try Fixture.temporaryFolder() : nil
     var options = RunOptions()
+    options.folder = folder.map { "\($0)/run" }
+    options.journalsAll = replays
     options.traceEvery = 0
     options.captures = loaded.graph.nodes.flatMap { node in node.plugin.outputs.map { (node.name, $0.name) } } + names.map { ($0, "out") }
     change(&options)
@@ -50,11 +60,13 @@ final class ApplyBench {
     return try run.apply(
       graph: loaded.graph, code: { node throws(GantryError) in loaded.code[node] },
       changes: GraphDiff.diff(old: run.graph, new: loaded.graph, changed: changed), id: "c\(count)", by: "a test",
+      head: { _ in JournalHead(json: Array(yaml.utf8), objects: []) },
       progress: { step in told.steps.withLock { $0.append(step) } })
   }
 
   /// A test that has thrown leaves no thread behind.
   deinit {
+    defer { if let folder { removeFolder(folder) } }
     guard !hasEnded else { return }
     run.requestStop()
     run.wait()
@@ -84,6 +96,9 @@ final class ApplyBench {
     run.wait { run in if Bench.monotonicNs() - began > Bench.deadlineNs { run.requestStop() } }
     let outputs = Dictionary(uniqueKeysWithValues: run.graph.nodes.map { ($0.name, $0.plugin.outputs) })
     var ended = Ended(summary: try run.finish())
+    if let folder, let difference = try Journals.difference("\(folder)/run", yaml) {
+      throw GantryError("test.replay", "the replay of \(folder) is different: \(difference)")
+    }
     for event in run.captures.flatMap(\.events) {
       let name = run.nodeNames[event.node]
       let port = outputs[name].map { $0[event.port] }

@@ -5,38 +5,69 @@ import GantryJournal
 import Synchronization
 
 /// The thread that follows one lane's part of a journal and hands the lane exactly what it got when
-/// the journal was written: events from the journal, rows from the files they came from, timers at
-/// their places.
+/// the journal was written: events from the journal, rows from the files they came from, timers and
+/// steps of changes at their places.
 ///
 /// The lane's sources are pulled by this thread, which takes their readers' place. A file that has
 /// changed since is an error.
-final class JournalScript: @unchecked Sendable {  // set up before start, used by its thread alone
+final class JournalScript: @unchecked Sendable {  // set up while it waits or has not begun, used by its thread alone
   let lane: Int
+  private(set) var ring: BlockRing
   private let path: String
-  private let ring: BlockRing
-  private let readers: [Int: SourceReader]
+  private let bell: Bell
+  private let changes: ScriptedChanges
   /// On a live clock timers fire where the journal says.
   private let bringsTimers: Bool
-  private var progress: [Int: SourceReader.Progress] = [:]
+  /// The apply that has made the lane; 0 for one of the first graph.
+  private let begins: UInt32
+  private var stride: Int
+  private var readers: [Int: SourceReader] = [:]
   private var ports: [UInt64: (index: Int, stride: Int)] = [:]
+  private unowned var target: Lane?
+  /// The lane runs nothing more, until an apply gives it something.
+  private var isOver = false
   /// Records that the running block is still to get, and whether it comes after all events.
   private var partsLeft = 0
   private var isLast = false
   private var rounds: [UInt32] = []
   private let thread = LaneThread()
+  private var hasStarted = false
   private let problem = Mutex<GantryError?>(nil)
 
-  init(path: String, lane: Int, ring: BlockRing, readers: [Int: SourceReader], bringsTimers: Bool) {
-    self.bringsTimers = bringsTimers
+  /// - Parameters:
+  ///   - stride: of the widest rows that the lane may get
+  ///   - begins: the apply that makes the lane
+  init(path: String, lane: Int, stride: Int, bell: Bell, changes: ScriptedChanges, begins: UInt32, bringsTimers: Bool) {
     self.path = path
     self.lane = lane
-    self.ring = ring
-    self.readers = readers
-    for (node, reader) in readers { progress[node] = reader.firstProgress }
+    self.stride = stride
+    self.bell = bell
+    self.changes = changes
+    self.begins = begins
+    self.bringsTimers = bringsTimers
+    ring = JournalScript.ring(stride, bell)
   }
 
-  /// The lane's one ingress, whose ports this script feeds.
-  func take(_ ingress: UnsafeMutablePointer<Lane.Ingress>) {
+  private static func ring(_ stride: Int, _ bell: Bell) -> BlockRing { BlockRing(rows: blockRows, stride: stride, arena: 1 << 20, bell: bell) }
+
+  /// Before the lane's plan is made anew, while this thread waits: the ring takes rows so wide.
+  func widen(to wanted: Int) {
+    if wanted > stride {
+      stride = wanted
+      ring = JournalScript.ring(wanted, bell)
+    } else {
+      ring.reopen()
+    }
+  }
+
+  /// The lane that this script feeds, as it is from now on, and the sources of the run.
+  func take(_ lane: Lane, _ readers: [Int: SourceReader]) {
+    target = lane
+    self.readers = readers
+    ports = [:]
+    isOver = lane.ingressCount == 0
+    guard !isOver else { return }
+    let ingress = lane.ingresses
     for index in 0..<ingress.pointee.portCount {
       let port = ingress.pointee.ports[index]
       ports[key(UInt32(port.buffer.pointee.node), port.key)] = (index, port.buffer.pointee.stride)
@@ -45,11 +76,14 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
 
   private func key(_ node: UInt32, _ port: UInt32) -> UInt64 { UInt64(node) << 32 | UInt64(port) }
 
+  /// Does nothing when it has started.
   func start() throws(GantryError) {
+    guard !hasStarted else { return }
+    hasStarted = true
     try thread.start(name: "script:\(lane)") { [self] in
       do {
         try run()
-        end(GANTRY_END)
+        if !changes.goesOn || !meetAtEnd() { end(GANTRY_END) }
       } catch let error as GantryError {
         problem.withLock { $0 = error }
         end(GANTRY_INVALID)
@@ -68,11 +102,11 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
   var failure: GantryError? { problem.withLock { $0 } }
 
   private func end(_ status: gantry_status) {
-    guard let block = ring.acquire() else { return }
+    guard !isOver, let block = ring.acquire() else { return }
+    isOver = true
     block.pointee.count = 0
     block.pointee.port = 0
-    block.pointee.isTimer = false
-    block.pointee.isDecision = false
+    block.pointee.notice = .none
     block.pointee.status = status
     ring.publish()
   }
@@ -97,25 +131,64 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
       case .timer where !bringsTimers: break
       case .timer:
         guard record.payload.count == MemoryLayout<TimerRecord>.size else { throw damaged("a timer record") }
-        guard let block = ring.acquire() else { return }
-        UnsafeMutableRawPointer(block.pointee.rows).copyMemory(
-          from: record.payload.baseAddress!, byteCount: record.payload.count)
-        block.pointee.isTimer = true
-        block.pointee.isDecision = false
-        block.pointee.count = 0
-        block.pointee.status = GANTRY_OK
-        ring.publish()
+        if !notice(.timer, record.payload) { return }
       case .decision: if try !decision(record.payload) { return }
-      case .change:
-        guard record.payload.count >= MemoryLayout<ApplyRecord>.size else { throw damaged("an apply record") }
-        let apply = record.payload.loadUnaligned(as: ApplyRecord.self)
-        throw GantryError(
-          "replay.graph-changed", "apply \(apply.number) changed the graph here, and a replay runs one graph only",
-          help: ["swaps of single nodes are followed; of a run with an apply only what came before it can be replayed"], exit: .failed)
-      case .output, .order, .end: break
+      case .change: if try !change(record.payload) { return }
+      case .end: end(GANTRY_END)
+      case .output, .order: break
       }
     }
   }
+
+  /// Something that is no events. False when the lane wants no more.
+  private func notice(_ kind: BlockRing.Notice, _ payload: UnsafeRawBufferPointer) -> Bool {
+    guard !isOver, let block = ring.acquire() else { return false }
+    UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: payload.baseAddress!, byteCount: payload.count)
+    block.pointee.notice = kind
+    block.pointee.count = 0
+    block.pointee.status = GANTRY_OK
+    ring.publish()
+    return true
+  }
+
+  /// The journal has no more for the lane, which stands here until the run goes on by itself. False when
+  /// it does not.
+  private func meetAtEnd() -> Bool {
+    let record = changes.endRecord
+    if isOver {
+      if let target { changes.arrived(ended: target) }
+    } else if !withUnsafeBytes(of: record, { notice(.change, $0) }) {
+      return false
+    }
+    return changes.wait(for: record.number)
+  }
+
+  /// By origin, the number that a source's next event gets, as far as this lane has seen. After its thread's end,
+  /// or while it waits.
+  private(set) var nextChains: [UInt16: UInt64] = [:]
+
+  private func note(_ header: gantry_header) {
+    guard header.origin > 0, header.origin <= Origins.sourcesMax else { return }
+    nextChains[header.origin] = max(nextChains[header.origin] ?? 1, header.chain &+ 1)
+  }
+
+  /// The lane stands here until the apply has been carried out.
+  private func change(_ payload: UnsafeRawBufferPointer) throws -> Bool {
+    guard let apply = JournalScan.apply(payload) else { throw damaged("an apply record") }
+    let number = apply.record.number
+    if number <= begins { return true }
+    // Cut in the middle of an apply: what some lanes did after it is not followed.
+    guard number <= changes.count else { return false }
+    if isOver {
+      if let target { changes.arrived(ended: target) }
+    } else if !withUnsafeBytes(of: apply.record, { notice(.change, $0) }) {
+      return false
+    }
+    return changes.wait(for: number)
+  }
+
+  /// A source that has given nothing so many times in a row has ended.
+  private static let emptyPullsMax = 1 << 20
 
   /// False when the lane wants no more.
   private func rows(_ payload: UnsafeRawBufferPointer) throws -> Bool {
@@ -127,12 +200,18 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     }
     var left = Int(record.count)
     var isFirst = true
+    var empty = 0
     clinux_set_thread_tag(reader.tag)
     while left > 0 {
       guard let block = ring.acquire() else { return false }
-      block.pointee.isTimer = false
-      block.pointee.isDecision = false
-      _ = reader.fill(block, max: min(left, blockRows), &progress[node]!)
+      block.pointee.notice = .none
+      reader.fillAgain(block, max: min(left, blockRows))
+      // It had nothing just then, or rows before an apply, which were left out.
+      if block.pointee.count == 0, block.pointee.status == GANTRY_OK {
+        empty += 1
+        if empty < JournalScript.emptyPullsMax { continue }
+      }
+      empty = 0
       if isFirst, block.pointee.contentHash != record.contentHash {
         throw GantryError(
           "replay.source-changed", "the data behind source node \(node) are not those of the journal",
@@ -157,14 +236,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     case .swapBegan, .canaryBegan, .flipped, .flippedBack, .swapEnded: break
     default: return true
     }
-    guard let block = ring.acquire() else { return false }
-    UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: payload.baseAddress!, byteCount: payload.count)
-    block.pointee.isTimer = false
-    block.pointee.isDecision = true
-    block.pointee.count = 0
-    block.pointee.status = GANTRY_OK
-    ring.publish()
-    return true
+    return notice(.decision, payload)
   }
 
   private func events(_ payload: UnsafeRawBufferPointer) throws -> Bool {
@@ -176,6 +248,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
       record.count <= UInt32(blockRows), record.arenaCount <= UInt64(ring.arenaCapacity),
       payload.count == size + bytes + Int(record.arenaCount)
     else { throw damaged("an events record that does not fit the graph") }
+    if record.count > 0 { note(payload.loadUnaligned(fromByteOffset: size + bytes - Int(record.stride), as: gantry_header.self)) }
     guard let block = ring.acquire() else { return false }
     UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: payload.baseAddress! + size, byteCount: bytes)
     UnsafeMutableRawPointer(block.pointee.arena).copyMemory(
@@ -183,8 +256,7 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
     block.pointee.arenaCount = Int(record.arenaCount)
     block.pointee.count = Int(record.count)
     block.pointee.port = port.index
-    block.pointee.isTimer = false
-    block.pointee.isDecision = false
+    block.pointee.notice = .none
     block.pointee.status = GANTRY_OK
     publish(block, isWhole: true)
     return true
@@ -203,18 +275,5 @@ final class JournalScript: @unchecked Sendable {  // set up before start, used b
 
   private func damaged(_ what: String) -> GantryError {
     GantryError("replay.no-fit", "\(path) holds \(what)", help: ["replay it with the graph it was written with"])
-  }
-
-  /// Orders that the gate refused in a journal, and why.
-  static func refusals(_ path: String) throws(GantryError) -> [UInt64: UInt32] {
-    let reader = try JournalReader(directory: path)
-    var refused: [UInt64: UInt32] = [:]
-    while let record = try reader.next() {
-      guard record.kind == RecordKind.decision.rawValue, record.payload.count == MemoryLayout<DecisionRecord>.size
-      else { continue }
-      let decision = record.payload.loadUnaligned(as: DecisionRecord.self)
-      if decision.what == Decision.orderRefused.rawValue { refused[UInt64(bitPattern: decision.value)] = decision.detail }
-    }
-    return refused
   }
 }

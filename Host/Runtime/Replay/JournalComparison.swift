@@ -36,13 +36,19 @@ public struct JournalComparison {
 
   private struct Stream {
     let reader: JournalReader
+    /// Lanes are followed up to this apply.
+    let applies: UInt32
+    /// Lanes that have come to a later one.
+    var cut: Set<Int> = []
     /// Records of each lane that have been read ahead.
     var waiting: [Int: [(kind: UInt8, bytes: [UInt8])]] = [:]
   }
 
-  public init(_ expected: String, _ got: String, names: [(node: String, ports: [String])]) throws(GantryError) {
-    var left = Stream(reader: try JournalReader(directory: expected))
-    var right = Stream(reader: try JournalReader(directory: got))
+  /// - Parameter applies: what comes after this many applies is left out; a journal that was cut in the
+  ///   middle of one is not followed beyond it
+  public init(_ expected: String, _ got: String, names: [(node: String, ports: [String])], applies: UInt32 = .max) throws(GantryError) {
+    var left = Stream(reader: try JournalReader(directory: expected), applies: applies)
+    var right = Stream(reader: try JournalReader(directory: got), applies: applies)
     var lanes: Set<Int> = []
     while true {
       guard let record = try JournalComparison.next(&left, lane: nil) else { break }
@@ -83,7 +89,9 @@ public struct JournalComparison {
       return (lane, first.kind, first.bytes)
     }
     while let record = try stream.reader.next() {
-      guard let kind = RecordKind(rawValue: record.kind), kind == .output || kind == .decision || kind == .order else { continue }
+      guard let kind = RecordKind(rawValue: record.kind), !stream.cut.contains(record.lane) else { continue }
+      if kind == .change, let apply = JournalScan.apply(record.payload), apply.record.number > stream.applies { stream.cut.insert(record.lane) }
+      guard kind == .output || kind == .decision || kind == .order else { continue }
       let bytes = Array(record.payload)
       if lane == nil || record.lane == lane { return (record.lane, record.kind, bytes) }
       stream.waiting[record.lane, default: []].append((record.kind, bytes))

@@ -1,0 +1,68 @@
+import GantryAdmin
+import GantryBase
+import GantryCells
+import GantryGraph
+import GantryJournal
+import GantryLoader
+import GantryRuntime
+
+/// Has a run go on where another one was killed: it follows that one's journal, muted, until its nodes know
+/// what they knew, and goes on live from there. What it follows becomes the first part of its own journal.
+struct Recovery {
+  /// Of the run that was killed.
+  let journal: String
+  private let head: JournalHeadValue
+  private let session: GraphSession
+  private let source: GraphSource
+  private let graph: Graph
+  private let isolated: [String]
+  private let work: String
+
+  /// - Parameters:
+  ///   - target: of the graph that is to go on; its loader and cells are used
+  ///   - isolated: nodes that run in cells from now on: what made the host crash may be in the journal
+  ///   - work: a folder that is kept as long as the new journal
+  init(journal: String, target: GraphSession, pluginFolders: [String], isolated: [String], work: String) throws(GantryError) {
+    self.journal = journal
+    self.isolated = isolated
+    self.work = work
+    if let broker = target.graph.nodes.first(where: { $0.plugin.kind == .broker && $0.plugin.effects == .external }) {
+      throw GantryError(
+        "recover.broker-outside", "\(broker.name) sends orders to the world outside, and only it knows what became of them: what its replies taught the nodes is not followed",
+        exit: .failed)
+    }
+    let reader = try JournalReader(directory: journal)
+    head = try JournalHeads.read(reader.head, journal)
+    source = try ReplayApplies.source(head, reader, pluginFolders: pluginFolders, isolated: isolated, in: work)
+    session = try GraphSession(source, loader: target.loader, cells: target.cells)
+    for (index, plugin) in head.plugins.enumerated() {
+      guard session.graph.nodes.indices.contains(index), session.graph.nodes[index].name == plugin.node, session.code(index).sha256 == plugin.sha256 else {
+        throw GantryError("recover.other-code", "the code that \(plugin.node) had, \(plugin.id)@\(plugin.version), is not there any more", exit: .failed)
+      }
+    }
+    var graph = session.graph
+    graph.clock = Graph.Clock(rawValue: head.clock) ?? graph.clock
+    self.graph = graph
+  }
+
+  /// Follows the journal, and returns when the run has gone on by itself. Throws with nothing left running.
+  func run(
+    into continuation: Continuation, options given: RunOptions, prepare: (Run) -> Void, progress: (Run) -> Void
+  ) throws(GantryError) -> Run {
+    var options = given
+    options.script = journal
+    options.seed = head.seed
+    options.continuation = continuation
+    options.scriptedSwap = ReplaySwaps.maker(journal, session, isolated: isolated, in: work)
+    options.scriptedApply = ReplayApplies.maker(
+      journal, session, pluginFolders: source.pluginFolders, isolated: isolated, clock: graph.clock, in: work)
+    options.journalHead = JournalHeads.maker(session, source, seed: head.seed, graph)
+    let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
+    prepare(run)
+    try run.start()
+    try run.waitUntilLive(progress: progress)
+    // The graph that goes on has its own load of all that is still used.
+    for generation in session.generations { generation.unload() }
+    return run
+  }
+}
