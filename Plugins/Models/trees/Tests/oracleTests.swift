@@ -56,25 +56,6 @@ import Testing
     print("  \(models.count) random models, seed \(seed): \(worst) at most, relative above 1")
   }
 
-  @Test(arguments: ["train_xgboost.py", "train_lightgbm.py"])
-  func `what the training scripts write is read`(script: String) throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../..").standardizedFileURL.path
-    let data = ProcessInfo.processInfo.environment["GANTRY_DATA"] ?? root + "/../shared/data"
-    guard FileManager.default.fileExists(atPath: data + "/lean/forex/oanda/hour/eurusd.zip") else { return print("skipped: no hour bars in \(data)") }
-    guard run(Self.python, ["-c", "import xgboost, lightgbm, numpy"]).status == 0 else {
-      return print("skipped: \(Self.python) has no xgboost and lightgbm; pip install xgboost-cpu lightgbm numpy, or set GANTRY_PYTHON")
-    }
-    let file = FileManager.default.temporaryDirectory.appending(path: "gantry-\(UUID().uuidString)-\(script).model").path
-    defer { try? FileManager.default.removeItem(atPath: file) }
-    let trained = run("env", ["GANTRY_DATA=\(data)", "PYTHONDONTWRITEBYTECODE=1", Self.python, "\(root)/manifests/models/\(script)", file])
-    try #require(trained.status == 0, "\(trained.text)")
-    let p = try PluginHarness(
-      "trees", parameters: ["artifact": .scalar(file), "engine": "own"],
-      inputs: [.init(port: "features", columns: ["return_24", "return_5", "return_1", "zscore_20", "rsi_14"])])
-    let prediction = try p.send(features: [FeatureRow([0.001, 0.001, 0, 1.5, 70])])[0].prediction
-    #expect(prediction.probability > 0.1 && prediction.probability < 0.9)
-  }
-
   /// The largest difference between events and the library's raw sums and predictions, relative where they are above 1.
   private func difference(_ events: [gantry_prediction], _ answers: [Double], _ model: Model) -> Double {
     let count = events.count
