@@ -17,6 +17,8 @@ public struct PluginDescription: Sendable, Equatable, Codable {
   public var isStateless: Bool
   public var wantsSingle: Bool
   public var usesTimers: Bool
+  /// In a feedback loop it may be given runs of events, up to the first that causes something.
+  public var stopsAtOutput: Bool
   public var needs: [Need]
   public var inputs: [PortDescription]
   public var outputs: [PortDescription]
@@ -32,7 +34,7 @@ public struct PluginDescription: Sendable, Equatable, Codable {
   public init(
     id: String, version: String, kind: Kind, summary: String = "", effects: Effects = .none,
     determinism: Determinism = .exact, isStateless: Bool = false, wantsSingle: Bool = false,
-    usesTimers: Bool = false, needs: [Need] = [], inputs: [PortDescription] = [],
+    usesTimers: Bool = false, stopsAtOutput: Bool = false, needs: [Need] = [], inputs: [PortDescription] = [],
     outputs: [PortDescription] = [], parameters: [ParameterDescription] = [],
     extensions: [String] = [], builtWith: String = "", isResident: Bool = false, path: String = "",
     abi: String = ""
@@ -46,6 +48,7 @@ public struct PluginDescription: Sendable, Equatable, Codable {
     self.isStateless = isStateless
     self.wantsSingle = wantsSingle
     self.usesTimers = usesTimers
+    self.stopsAtOutput = stopsAtOutput
     self.needs = needs
     self.inputs = inputs
     self.outputs = outputs

@@ -10,6 +10,7 @@ enum PluginText {
     if plugin.isStateless { facts.append("stateless") }
     if plugin.wantsSingle || plugin.usesTimers { facts.append("one event a call") }
     if plugin.usesTimers { facts.append("uses timers") }
+    if plugin.stopsAtOutput { facts.append("runs of events in loops") }
     if plugin.isResident { facts.append("stays in memory") }
     facts.append("needs " + (plugin.needs.isEmpty ? "nothing" : plugin.needs.map(\.rawValue).joined(separator: ", ")))
     lines.append("  " + facts.joined(separator: " · "))

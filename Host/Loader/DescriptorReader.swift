@@ -66,10 +66,11 @@ struct DescriptorReader {
     case 3: description.determinism = .none
     default: unknown("determinism", table.determinism, "1 (exact), 2 (cpu) and 3 (none)")
     }
-    if table.flags & ~7 != 0 { unknown("flags", table.flags, "the bits 1 (stateless), 2 (single) and 4 (timers)") }
+    if table.flags & ~15 != 0 { unknown("flags", table.flags, "the bits 1 (stateless), 2 (single), 4 (timers) and 8 (stops)") }
     description.isStateless = table.flags & 1 != 0
     description.usesTimers = table.flags & 4 != 0
     description.wantsSingle = table.flags & 6 != 0
+    description.stopsAtOutput = table.flags & 8 != 0
     let needs = PluginDescription.Need.allCases
     if table.needs >> UInt32(needs.count) != 0 { unknown("needs", table.needs, "the bits 1 (network) to 16 (library)") }
     description.needs = needs.enumerated().filter { table.needs >> UInt32($0.offset) & 1 != 0 }.map(\.element)

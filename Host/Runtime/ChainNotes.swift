@@ -10,14 +10,14 @@ private func bytes(_ text: gantry_string, limit: Int) -> UnsafeRawBufferPointer 
 }
 
 func noteOnHop(_ context: UnsafeMutablePointer<NodeContext>, cause: UInt32, key: gantry_string, value: gantry_string) {
-  guard context.pointee.isTraced, let trace = context.pointee.trace else { return holdNote(context, key: key, value: value) }
+  guard context.pointee.isTraced, let trace = context.pointee.trace else { return holdNote(context, cause: cause, key: key, value: value) }
   trace._withUnsafeGuaranteedRef {
     $0.note(chain: context.pointee.chain, key: bytes(key, limit: 64), text: bytes(value, limit: 256))
   }
 }
 
 /// Keeps the newest note of a chain that is not traced, in case it orders after all.
-private func holdNote(_ context: UnsafeMutablePointer<NodeContext>, key: gantry_string, value: gantry_string) {
+private func holdNote(_ context: UnsafeMutablePointer<NodeContext>, cause: UInt32, key: gantry_string, value: gantry_string) {
   let key = bytes(key, limit: noteKeyCapacity)
   let text = bytes(value, limit: noteTextCapacity)
   let target = UnsafeMutableRawPointer(context.pointee.heldNote)
@@ -26,6 +26,7 @@ private func holdNote(_ context: UnsafeMutablePointer<NodeContext>, key: gantry_
   context.pointee.heldKeyLength = key.count
   context.pointee.heldTextLength = text.count
   context.pointee.heldChain = context.pointee.now[1]
+  context.pointee.heldCause = cause
 }
 
 /// Writes down the note that a node made in the running chain before the chain was traced.

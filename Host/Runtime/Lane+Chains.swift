@@ -12,19 +12,22 @@ extension Lane {
   func runChains(_ port: UnsafeMutablePointer<PortBuffer>, _ count: Int) {
     var row = UnsafeRawPointer(port.pointee.rows)
     let stride = port.pointee.stride
-    let quick = quickInputs
-    let quickCount = quickInputCount
-    for chain in 0..<count {
-      runChain(row.assumingMemoryBound(to: gantry_header.self), chain, quick, quickCount)
+    var chain = 0
+    while chain < count {
+      let run = runIdle(port, from: chain, count)
+      if run == 0 {
+        runChain(row.assumingMemoryBound(to: gantry_header.self), chain)
+      }
       if isFailed { return }
-      row += stride
+      chain &+= max(run, 1)
+      row += stride &* max(run, 1)
     }
   }
 
   /// One chain of a block, carried to its end.
   @inline(__always)
   func runChain(
-    _ header: UnsafePointer<gantry_header>, _ chain: Int, _ quick: UnsafeMutablePointer<QuickInput>, _ quickCount: Int
+    _ header: UnsafePointer<gantry_header>, _ chain: Int
   ) {
     let receiveNs = header.pointee.receive_ns
     // On a live clock they fire between blocks, where the journal can say so.
@@ -40,23 +43,25 @@ extension Lane {
     if trace.samples(header.pointee.chain) {
       runChainTraced(header)
     } else {
-      for index in 0..<quickCount where hasRow(quick[index].input) {
-        if quick[index].input.pointee.isGate {
-          finishChain(fromQuick: index, header, sampled: false)
-          break
-        }
-        deliverQuick(quick[index].node, quick[index].input)
-        if isOpen || trace.isOn {
-          finishChain(fromQuick: index, header, sampled: false)
-          break
-        }
-      }
+      passOn(from: 0, header)
+    }
+  }
+
+  /// Gives the running chain's rows to the quick inputs from `first` on, and carries it to its end where
+  /// it causes something, or has.
+  @inline(__always)
+  func passOn(from first: Int, _ header: UnsafePointer<gantry_header>) {
+    if isOpen || trace.isOn { return finishChain(fromQuick: first, header, sampled: false) }
+    for index in first..<max(first, quickInputCount) where hasRow(quickInputs[index].input) {
+      if quickInputs[index].input.pointee.isGate { return finishChain(fromQuick: index, header, sampled: false) }
+      deliverQuick(quickInputs[index].node, quickInputs[index].input)
+      if isOpen || trace.isOn { return finishChain(fromQuick: index, header, sampled: false) }
     }
   }
 
   /// Whether an edge from a block has a row of the running chain.
   @inline(__always)
-  private func hasRow(_ input: UnsafeMutablePointer<LaneInput>) -> Bool {
+  func hasRow(_ input: UnsafeMutablePointer<LaneInput>) -> Bool {
     let cursor = input.pointee.cursor
     let source = input.pointee.source
     return cursor < source.pointee.published && source.pointee.ordinals[cursor] == ordinal

@@ -29,7 +29,7 @@ extension Lane {
   }
 
   /// Forgets what the last call committed.
-  private func discard(_ node: UnsafeMutablePointer<LaneNode>) {
+  func discard(_ node: UnsafeMutablePointer<LaneNode>) {
     node.pointee.outputs.pointee.committed = 0
     for index in 0..<node.pointee.portCount { node.pointee.ports[index].output.pointee.count = 0 }
   }

@@ -81,7 +81,7 @@ extension Lane {
       && joinHeader(chain - 1).pointee.origin == header.pointee.origin
     round = isSame ? max(join.rounds[chain], lastRound &+ 1) : join.rounds[chain]
     lastRound = round
-    runChain(header, chain, quickInputs, quickInputCount)
+    runChain(header, chain)
   }
 
   @inline(__always)

@@ -38,6 +38,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// The inputs of single nodes that come from blocks: all that a quiet chain has to look at.
   private(set) var quickInputs: UnsafeMutablePointer<QuickInput>
   private(set) var quickInputCount: Int
+  /// No node has two of them: runs of chains may go to one node after the other.
+  private(set) var hasDistinctQuickNodes = false
   private(set) var ingresses: UnsafeMutablePointer<Ingress>
   private(set) var ingressCount: Int
   private(set) var timers: UnsafeMutablePointer<TimerHeap>
@@ -205,6 +207,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     join = plan.join
     recorder.take(plan.links, plan.linkCount)
     recorder.lane = .passUnretained(self)
+    lookAtQuickNodes()
   }
 
   /// Runs another plan from the next block on. While the lane's thread does not run, or is parked.
@@ -227,7 +230,17 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     wiring = plan.wiring
     join = plan.join
     recorder.take(plan.links, plan.linkCount)
+    lookAtQuickNodes()
     markTaps()
+  }
+
+  /// What has changed may have changed what a node's events cause.
+  private func lookAtQuickNodes() {
+    hasDistinctQuickNodes = quickInputCount > 0
+    for index in 1..<max(1, quickInputCount) where (0..<index).contains(where: { quickInputs[$0].node == quickInputs[index].node }) {
+      hasDistinctQuickNodes = false
+    }
+    for slot in 0..<nodeCount { nodes[slot].outputs.pointee.idle = 0 }
   }
 
   func deallocate() {

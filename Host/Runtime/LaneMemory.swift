@@ -197,6 +197,7 @@ struct NodeContext {
   var heldKeyLength = 0
   var heldTextLength = 0
   var heldChain: Int64 = -1
+  var heldCause: UInt32 = 0
   var trace: Unmanaged<LaneTrace>?
   /// Kept alive by the run.
   var services: Unmanaged<HostServices>

@@ -139,6 +139,7 @@ final class HandOver {
     place.pointee.instance = new.raw
     place.pointee.onBatch = new.code.raw.pointee.on_batch
     place.pointee.plugin = new.code.raw
+    place.pointee.outputs.pointee.idle = 0
     place.pointee.context = context
     place.pointee.generation = new.code.generation
     place.pointee.breaker = Breaker()

@@ -342,6 +342,7 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     node.pointee.instance = instance.raw
     node.pointee.onBatch = instance.code.raw.pointee.on_batch
     node.pointee.plugin = instance.code.raw
+    node.pointee.outputs.pointee.idle = 0
     node.pointee.context = new
     node.pointee.generation = instance.code.generation
     swap(&node.pointee.breaker, &breaker)

@@ -70,7 +70,7 @@ final class OutputBuffers {
       grow: { outputs, port, rows, arena in
         guard let outputs, let context = outputs.pointee.context else { return -2 }
         return Unmanaged<OutputBuffers>.fromOpaque(context).takeUnretainedValue().grow(port, rows, arena)
-      })
+      }, idle: 0)
     grown = 0
     isOpen = true
     return outputs

@@ -41,6 +41,13 @@ public final class PluginHarness {
   private(set) var outputs: OutputBuffers
   private let converter: ParameterConverter
   private var chainsBegun: UInt64 = 0
+  /// Asks the plugin to end each call after the event that made it commit a row, and offers it the rest
+  /// again: for plugins with GANTRY_PLUGIN_STOPS.
+  public var asksToStop = false
+
+  /// How many inputs the last call handled.
+  private var lastConsumed = 0
+
   private var lastEventNs: Int64 = 0
   private var lastPulledNs = Int64.min
 
@@ -376,6 +383,23 @@ extension PluginHarness {
   }
 
   private func deliver(_ rows: [[UInt8]], _ edge: Edge, _ arena: [UInt8]) throws -> [HarnessOutput] {
+    guard asksToStop else { return try deliverOnce(rows, edge, arena).outputs }
+    var all: [HarnessOutput] = []
+    var first = 0
+    while first < rows.count {
+      var (outputs, consumed) = try deliverOnce(Array(rows[first...]), edge, arena)
+      guard consumed > 0 else { throw ContractViolation("on_batch handled none of its events and did not fail") }
+      guard outputs.allSatisfy({ $0.cause == consumed - 1 }) else {
+        throw ContractViolation("on_batch was asked to return after the event that made it commit a row, and went on")
+      }
+      for index in outputs.indices { outputs[index].cause += first }
+      all += outputs
+      first += consumed
+    }
+    return all
+  }
+
+  private func deliverOnce(_ rows: [[UInt8]], _ edge: Edge, _ arena: [UInt8]) throws -> (outputs: [HarnessOutput], consumed: Int) {
     guard let onBatch = plugin.pointee.on_batch else { throw HarnessError("the plugin has no on_batch") }
     let block = GuardedBlock(count: rows.count * edge.stride)
     let text = GuardedBlock(count: arena.count)
@@ -387,13 +411,14 @@ extension PluginHarness {
       size: UInt32(MemoryLayout<gantry_batch>.size), port: UInt32(edge.port), edge: UInt32(edge.index),
       type: edge.type, count: UInt32(rows.count), stride: UInt32(edge.stride),
       base: block.start.assumingMemoryBound(to: UInt8.self), schema: UnsafePointer(edge.schema),
-      arena: gantry_bytes(data: text.start.assumingMemoryBound(to: UInt8.self), length: UInt64(arena.count)))
+      arena: gantry_bytes(data: text.start.assumingMemoryBound(to: UInt8.self), length: UInt64(arena.count)),
+      flags: asksToStop ? GANTRY_BATCH_UNTIL_OUTPUT : 0, reserved: 0)
     let headers = (0..<rows.count).map { (block.start + $0 * edge.stride).load(as: gantry_header.self) }
     host.nowNs = headers.first?.receive_ns ?? host.nowNs
     let outputs = try run("on_batch", inputs: rows.count, causes: headers) { onBatch(instance, &batch, $0) }
     let unchanged = rows.enumerated().allSatisfy { index, row in memcmp(row, block.start + index * edge.stride, row.count) == 0 }
     guard unchanged, block.hasCanaries, text.hasCanaries else { throw ContractViolation("on_batch wrote to its input") }
-    return outputs
+    return (outputs, lastConsumed)
   }
 
   /// One call with outputs: opens the buffers, calls, checks, and stamps headers as the host does.
@@ -404,6 +429,7 @@ extension PluginHarness {
     host.reason = nil
     let status = body(try outputs.open(inputs: inputs, rows: rows))
     var (rows, consumed) = try outputs.close(inputs: inputs)
+    lastConsumed = consumed
     for index in rows.indices {
       var header = rows[index].header
       let cause = causes.isEmpty ? gantry_header(eventNs: host.nowNs, instrument: 0) : causes[rows[index].cause]

@@ -15,6 +15,10 @@ public struct Batch: ~Copyable {
   @inline(__always) public var type: UInt32 { raw.pointee.type }
   @inline(__always) public var schema: Schema { Schema(raw.pointee.schema) }
 
+  /// Return after the event that made the call commit a row, with `setConsumed` counting it. Asked of
+  /// plugins whose descriptor has the flag `stops`.
+  @inline(__always) public var untilOutput: Bool { gantry_until_output(raw) != 0 }
+
   /// The header of event `index`. Valid until the call returns.
   @inline(__always)
   public func header(_ index: Int) -> UnsafePointer<gantry_header> {
@@ -168,6 +172,14 @@ public struct Outputs: ~Copyable {
   /// Whether anything reads the port.
   @inline(__always)
   public func isConnected(_ port: Int) -> Bool { raw.pointee.ports[port].connected != 0 }
+
+  /// Whether the call has committed a row.
+  @inline(__always) public var hasRows: Bool { raw.pointee.committed != 0 }
+
+  /// Says which input ports' events cause no output from now on, one bit each, until an event of
+  /// another port, a timer, a state or live parameters come. A node in a feedback loop is given runs of
+  /// such events. A row written for one ends the run.
+  @inline(__always) public func setIdle(_ ports: UInt64) { gantry_set_idle(raw, ports) }
 
   /// Says that only inputs before `count` were handled. Set it before throwing from `onBatch`.
   @inline(__always)

@@ -17,6 +17,8 @@ public struct Descriptor {
     public static var single: Flags { Flags(rawValue: 2) }
     /// Uses timers.
     public static var timers: Flags { Flags(rawValue: 4) }
+    /// Keeps to `Batch.untilOutput`: in a feedback loop it may be given runs of events.
+    public static var stops: Flags { Flags(rawValue: 8) }
   }
 
   public struct Needs: OptionSet {

@@ -96,6 +96,7 @@ static const gantry_plugin beat_fresh = {
   BODY(GANTRY_KIND_SOURCE, "beat-fresh", beat_outputs, beat_params), .configure = configure, .get_extension = fresh_extension};
 
 #include "feeder.h"
+#include "runs.h"
 
 // MARK: fan: rows_min to rows_max rows for each tick, from a hash of all it has been given; fails where told to
 
@@ -513,7 +514,7 @@ GANTRY_EXPORT int64_t keepers(void) { return keepers_alive; }
 
 static const gantry_plugin *const plugins[] = {
   &keeper, &keeper_single, &keeper_external,
-  &beat, &beat_fresh, &fan, &fan_single, &trail, &trail_single, &echo, &decider, &guard, &alarm_plugin, &texts, &reader, &stray,
+  &beat, &beat_fresh, &fan, &fan_single, &trail, &trail_single, &echo, &seldom, &seldom_stops, &hush, &hush_loud, &decider, &guard, &alarm_plugin, &texts, &reader, &stray,
   &idler, &idler_single, &ill, &feeder,
 };
 static const gantry_library library = {

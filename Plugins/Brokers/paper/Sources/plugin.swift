@@ -97,6 +97,8 @@ struct Paper: Plugin {
     } else {
       try onOrders(batch, outputs)
     }
+    // While no order rests, a quote is remembered and no more.
+    outputs.setIdle(table.count == 0 ? 1 << UInt64(Paper.ticksPort) : 0)
   }
 
   @inline(__always)

@@ -47,6 +47,10 @@ static gantry_status on_predictions(instance *self, const gantry_batch *batch, g
       outputs->consumed = index;
       return status;
     }
+    if (outputs->committed != 0 && gantry_until_output(batch)) {
+      outputs->consumed = index + 1;
+      return GANTRY_OK;
+    }
   }
   return GANTRY_OK;
 }
@@ -209,6 +213,7 @@ static const gantry_plugin plugin = {
     .summary = TEXT("Goes long above one threshold of a prediction and short below another"),
     .effects = GANTRY_EFFECTS_NONE,
     .determinism = GANTRY_DETERMINISM_EXACT,
+    .flags = GANTRY_PLUGIN_STOPS,
     .input_count = sizeof inputs / sizeof *inputs,
     .output_count = sizeof outputs / sizeof *outputs,
     .param_count = PARAM_COUNT,

@@ -32,7 +32,7 @@ struct Threshold: Plugin {
   static var descriptor: Descriptor {
     Descriptor(
       id: "threshold", version: "1.0.0", kind: .decision,
-      summary: "Goes long above one threshold of a prediction and short below another",
+      summary: "Goes long above one threshold of a prediction and short below another", flags: .stops,
       inputs: [
         Port("predictions", .prediction, help: "what to decide by"),
         Port(
@@ -127,6 +127,7 @@ struct Threshold: Plugin {
         outputs.setConsumed(index)
         throw error
       }
+      if batch.untilOutput, outputs.hasRows { return outputs.setConsumed(index &+ 1) }
     }
   }
 

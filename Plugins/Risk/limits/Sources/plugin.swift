@@ -89,6 +89,8 @@ struct Limits: Plugin {
         throw error
       }
     }
+    // Without a loss limit no quote changes anything but what a position is worth.
+    outputs.setIdle(money.isWatched ? 0 : 1 << UInt64(Limits.ticksPort))
   }
 
   @inline(__always)

@@ -20,6 +20,11 @@ typedef struct gantry_schema {
   uint64_t fingerprint;          ///< equal exactly when type and columns are equal
 } gantry_schema;
 
+/// gantry_batch.flags
+/// Return after the event that made the call commit a row, with `consumed` counting it. The host asks
+/// for it only where the plugin declares GANTRY_PLUGIN_STOPS.
+#define GANTRY_BATCH_UNTIL_OUTPUT 1u
+
 /// A run of events of one edge, oldest first. Valid until the call returns.
 typedef struct gantry_batch {
   uint32_t size;
@@ -31,7 +36,14 @@ typedef struct gantry_batch {
   const uint8_t *base;
   const gantry_schema *schema;
   gantry_bytes arena; ///< what the events' offsets point into
+  uint32_t flags;     ///< GANTRY_BATCH_; since 0.1
+  uint32_t reserved;
 } gantry_batch;
+
+/// Whether the call is to end after the event that made it commit a row.
+GANTRY_INLINE uint32_t gantry_until_output(const gantry_batch *batch) {
+  return batch->size > offsetof(gantry_batch, flags) ? batch->flags & GANTRY_BATCH_UNTIL_OUTPUT : 0;
+}
 
 /// Event `index` of a batch.
 GANTRY_INLINE const gantry_header *gantry_event(const gantry_batch *batch, uint32_t index) {
@@ -72,7 +84,19 @@ typedef struct gantry_outputs {
   /// Errors:  GANTRY_FULL beyond the host's limit (65,536 rows or 16 MB a call)
   /// Since:   0.1
   gantry_status (*grow)(struct gantry_outputs *outputs, uint32_t port, uint32_t rows, uint64_t arena);
+  /// Bit n: events of input port n cause no output, until an event of another port, a timer, a state
+  /// or live parameters come. The plugin's, see gantry_set_idle; the host takes it back to 0 when one
+  /// of those last two has come. A node in a feedback loop may be given runs of such events.
+  uint64_t idle;
 } gantry_outputs;
+
+/// Says which input ports' events cause nothing from now on, a bit each; see gantry_outputs.idle.
+/// A row committed in a call with events of an idle port ends the run.
+GANTRY_INLINE void gantry_set_idle(gantry_outputs *outputs, uint64_t ports) {
+  if (outputs->size > offsetof(gantry_outputs, idle)) {
+    outputs->idle = ports;
+  }
+}
 
 /// Reserves one row of `port`, caused by input `cause` of the batch (0 for timers and sources;
 /// never less than that of the row before). The header is zeroed, the payload is not: write all

@@ -36,6 +36,9 @@ extern "C" {
 #define GANTRY_PLUGIN_SINGLE 2u
 /// Uses set_timer. Implies SINGLE.
 #define GANTRY_PLUGIN_TIMERS 4u
+/// Keeps to GANTRY_BATCH_UNTIL_OUTPUT: in a feedback loop it may be given runs of events, up to the
+/// first that causes something. Not with SINGLE or TIMERS.
+#define GANTRY_PLUGIN_STOPS 8u
 
 /// gantry_plugin.needs: what the graph must `grant:`.
 #define GANTRY_NEEDS_NETWORK 1u
