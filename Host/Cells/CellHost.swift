@@ -11,9 +11,11 @@ struct CellNode {
   /// The chain's time, while a call of the lane runs.
   var nowNs: Int64 = 0
   var isOnLane = false
-  /// Instruments and currencies asked for so far; their texts live as long as the instance.
+  /// Instruments, currencies and models asked for so far; their texts live as long as the instance.
   var instruments: [UInt32: gantry_instrument] = [:]
   var currencies: [UInt32: gantry_currency] = [:]
+  /// By position of the parameter.
+  var models: [UInt32: gantry_model_info] = [:]
   var texts = CellStructures()
 }
 
@@ -113,8 +115,12 @@ enum CellHost {
     table.pointee.get_extension = { handle, id in
       guard let node = node(handle) else { return nil }
       let status = ask(node, .hasExtension, fill: { $0.reply.pointee.x = put($0, id)[0] }, take: { $0.request.pointee.status })
-      let isChain = [UInt8](id) == Array("gantry.chain/1".utf8)
-      return status == GANTRY_OK && isChain ? UnsafeRawPointer(chain) : nil
+      guard status == GANTRY_OK else { return nil }
+      switch String(decoding: [UInt8](id), as: UTF8.self) {
+      case "gantry.chain/1": return UnsafeRawPointer(chain)
+      case "gantry.model/1": return UnsafeRawPointer(model)
+      default: return nil
+      }
     }
     table.pointee.log = { handle, severity, text in
       guard let node = node(handle) else { return }
@@ -233,6 +239,41 @@ enum CellHost {
     }
     return UnsafePointer(table)
   }()
+
+  /// `gantry.model/1`. Constant after its first use.
+  nonisolated(unsafe) private static let model: UnsafePointer<gantry_model_host> = {
+    let table = UnsafeMutablePointer<gantry_model_host>.allocate(capacity: 1)
+    table.initialize(to: gantry_model_host())
+    table.pointee.size = UInt32(MemoryLayout<gantry_model_host>.size)
+    table.pointee.describe = { handle, parameter, out in
+      guard let node = node(handle) else { return GANTRY_GONE }
+      guard let out else { return GANTRY_MISUSE }
+      return copy(modelInfo(node, parameter), to: out)
+    }
+    return UnsafePointer(table)
+  }()
+
+  private static func modelInfo(_ node: UnsafeMutablePointer<CellNode>, _ parameter: UInt32) -> gantry_model_info? {
+    if let known = node.pointee.models[parameter] { return known }
+    guard var reader = ask(node, .model, fill: { $0.reply.pointee.a = parameter }, take: answer) else { return nil }
+    var value = gantry_model_info()
+    value.size = UInt32(MemoryLayout<gantry_model_info>.size)
+    value.name = node.pointee.texts.text(reader.raw())
+    value.version = node.pointee.texts.text(reader.raw())
+    value.format = node.pointee.texts.text(reader.raw())
+    value.sha256 = node.pointee.texts.text(reader.raw())
+    value.training_data = node.pointee.texts.text(reader.raw())
+    value.library = node.pointee.texts.text(reader.raw())
+    let count = reader.number(UInt32.self)
+    guard count <= 65_536, !reader.isDamaged else { return nil }
+    let columns = node.pointee.texts.array(Int(count), of: gantry_string.self)
+    for index in 0..<Int(count) { columns[index] = node.pointee.texts.text(reader.raw()) }
+    guard !reader.isDamaged else { return nil }
+    value.columns = UnsafePointer(columns)
+    value.column_count = UInt64(count)
+    node.pointee.models[parameter] = value
+    return value
+  }
 
   private static func answer(_ side: CellSide) -> CellReader? {
     guard side.request.pointee.status == GANTRY_OK else { return nil }

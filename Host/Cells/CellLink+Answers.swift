@@ -78,6 +78,7 @@ extension CellLink {
     case .currency: tellCurrency(reply, conversation)
     case .modelReference:
       request.pointee.x = UInt64(host.pointee.model_ref(node, text(conversation, at: 0, reply.x), text(conversation, at: Int(clamping: reply.x), reply.y)))
+    case .model: tellModel(reply, conversation)
     case .secret: tellSecret(reply, conversation)
     case .defineMetric:
       let second = Int(clamping: reply.x)
@@ -164,6 +165,24 @@ extension CellLink {
     tell(writer.bytes, conversation)
   }
 
+  private func tellModel(_ reply: clinux_cell_reply, _ conversation: UnsafeMutablePointer<Conversation>) {
+    var info = gantry_model_info()
+    info.size = UInt32(MemoryLayout<gantry_model_info>.size)
+    let table = host.pointee.get_extension(node, gantry_string("gantry.model/1"))?.assumingMemoryBound(to: gantry_model_host.self)
+    let status = table?.pointee.describe(node, reply.a, &info) ?? GANTRY_NOT_FOUND
+    conversation.pointee.request.pointee.status = status
+    guard status == GANTRY_OK else { return }
+    var writer = CellWriter()
+    for text in [info.name, info.version, info.format, info.sha256, info.training_data, info.library] { writer.add(text) }
+    writer.add(UInt32(clamping: info.column_count))
+    for index in 0..<Int(info.column_count) { writer.add(info.columns[index]) }
+    guard writer.bytes.count <= conversation.pointee.payloadBytes else {
+      conversation.pointee.request.pointee.status = GANTRY_FULL
+      return
+    }
+    tell(writer.bytes, conversation)
+  }
+
   /// The secret passes through the shared memory; the cell wipes it there.
   private func tellSecret(_ reply: clinux_cell_reply, _ conversation: UnsafeMutablePointer<Conversation>) {
     let name = [CChar](text(conversation, at: 0, reply.x))
@@ -227,7 +246,7 @@ extension CellLink {
 
   private static func isForAll(_ word: CellWord) -> Bool {
     switch word {
-    case .relieve, .random, .nextID, .now, .setTimer, .cancelTimer, .instrument, .currency, .modelReference, .secret, .defineMetric,
+    case .relieve, .random, .nextID, .now, .setTimer, .cancelTimer, .instrument, .currency, .modelReference, .model, .secret, .defineMetric,
       .hasExtension, .beginDependency:
       true
     default: false

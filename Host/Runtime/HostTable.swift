@@ -32,7 +32,11 @@ nonisolated(unsafe) let hostTable: UnsafePointer<gantry_host> = {
   table.pointee.get_extension = { node, id in
     guard let context = context(node), let id = swiftText(id) else { return nil }
     _ = context
-    return id == "gantry.chain/1" ? UnsafeRawPointer(chainTable) : nil
+    switch id {
+    case "gantry.chain/1": return UnsafeRawPointer(chainTable)
+    case "gantry.model/1": return UnsafeRawPointer(modelTable)
+    default: return nil
+    }
   }
   table.pointee.log = { node, severity, text in
     guard let context = context(node) else { return }
@@ -149,6 +153,22 @@ nonisolated(unsafe) private let chainTable: UnsafePointer<gantry_chain_host> = {
   table.pointee.alias = { node, orderID, outside in
     guard let context = context(node) else { return }
     aliasOrder(context, orderID: orderID, outside: outside)
+  }
+  return UnsafePointer(table)
+}()
+
+/// `gantry.model/1`. Constant after its first use.
+nonisolated(unsafe) private let modelTable: UnsafePointer<gantry_model_host> = {
+  let table = UnsafeMutablePointer<gantry_model_host>.allocate(capacity: 1)
+  table.initialize(to: gantry_model_host())
+  table.pointee.size = UInt32(MemoryLayout<gantry_model_host>.size)
+  table.pointee.describe = { node, parameter, out in
+    guard let context = context(node) else { return GANTRY_GONE }
+    guard let out else { return GANTRY_MISUSE }
+    guard let models = context.pointee.models, Int(parameter) < context.pointee.modelCount, models[Int(parameter)].size > 0 else {
+      return GANTRY_NOT_FOUND
+    }
+    return copySized(UnsafePointer(models + Int(parameter)), to: out, size: out.pointee.size)
   }
   return UnsafePointer(table)
 }()

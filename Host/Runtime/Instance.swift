@@ -35,6 +35,10 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   /// What configure was told about the node's edges: port by port, in the order of `from`.
   private(set) var edges: [InputEdge] = []
   private let place: Place?
+  /// The models it was configured with, as `momentum@3`.
+  private(set) var modelTitle: String?
+  /// What the instance may ask of its artifacts.
+  private var models: ModelTable?
 
   init(graph: Graph, node: Int, code: PluginCode, context: UnsafeMutablePointer<NodeContext>) throws(GantryError) {
     self.node = node
@@ -67,6 +71,10 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     precondition(state == .created)
     let memory = try ConfigMemory(graph: graph, node: node, inputs: inputs, artifacts: &artifacts)
     defer { memory.deallocate() }
+    models = ModelTable(graph.nodes[node].models, parameters: graph.nodes[node].parameters.count)
+    modelTitle = graph.nodes[node].modelTitle
+    context.pointee.models = models?.rows
+    context.pointee.modelCount = models?.count ?? 0
     let status = control("configure") { code.raw.pointee.configure(raw, memory.config) }
     guard status == GANTRY_OK else { throw failure("runtime.configure-failed", "\(name) refused its configuration", status, memory) }
     edges = InputEdge.list(graph, node, inputs)
@@ -158,6 +166,8 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     context.pointee.isAlive = false
     if let raw { code.raw.pointee.destroy(raw) }
     raw = nil
+    context.pointee.models = nil
+    models = nil
   }
 
   /// Not destroyed.

@@ -199,6 +199,9 @@ struct NodeContext {
   var heldChain: Int64 = -1
   var heldCause: UInt32 = 0
   var trace: Unmanaged<LaneTrace>?
+  /// By position of the parameter: the models of the artifacts; the instance's own, set before configure.
+  var models: UnsafeMutablePointer<gantry_model_info>?
+  var modelCount = 0
   /// Kept alive by the run.
   var services: Unmanaged<HostServices>
 }

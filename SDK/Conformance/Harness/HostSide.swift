@@ -18,6 +18,8 @@ final class HostSide {
   var timers: [UInt64: Int64] = [:]
   var models: [String] = []
   var metrics: [(name: String, isCounter: Bool, value: Double)] = []
+  /// By the position of the artifact parameter.
+  var artifactModels: [UInt32: gantry_model_info] = [:]
   /// Calls that came after stop; each got GANTRY_GONE.
   var lateCalls = 0
   private var randomState: UInt64
@@ -27,6 +29,7 @@ final class HostSide {
 
   let table: UnsafeMutablePointer<gantry_host>
   private let chain: UnsafeMutablePointer<gantry_chain_host>
+  private let model: UnsafeMutablePointer<gantry_model_host>
 
   init(instruments: [HarnessInstrument], secrets: [String: String], seed: UInt64, allowsTimers: Bool) {
     self.instruments = instruments
@@ -46,8 +49,10 @@ final class HostSide {
     currencyTexts = currencies.map { keep.string($0.code) }
     table = keep.array([gantry_host()])
     chain = keep.array([gantry_chain_host()])
+    model = keep.array([gantry_model_host()])
     fillTable()
     fillChain()
+    fillModel()
   }
 
   static func of(_ node: OpaquePointer?) -> HostSide {
@@ -87,7 +92,11 @@ final class HostSide {
     table.pointee.version = keep.string("1.0.0")
     table.pointee.get_extension = { node, id in
       let host = HostSide.of(node)
-      return String(id) == GANTRY_EXT_CHAIN ? UnsafeRawPointer(host.chain) : nil
+      switch String(id) {
+      case GANTRY_EXT_CHAIN: return UnsafeRawPointer(host.chain)
+      case GANTRY_EXT_MODEL: return UnsafeRawPointer(host.model)
+      default: return nil
+      }
     }
     table.pointee.log = { node, severity, text in
       let host = HostSide.of(node)
@@ -191,6 +200,26 @@ final class HostSide {
     chain.pointee.end_dependency = { _, _, _ in }
     chain.pointee.alias = { _, _, _ in }
   }
+
+  private func fillModel() {
+    model.pointee.size = UInt32(MemoryLayout<gantry_model_host>.size)
+    model.pointee.describe = { node, parameter, out in
+      let host = HostSide.of(node)
+      guard host.isLive else { return -8 }
+      guard let info = host.artifactModels[parameter], let out else { return -5 }
+      out.pointee = info
+      return 0
+    }
+  }
+
+  /// The model that the artifact parameter at a position comes from.
+  func take(_ given: HarnessModel, parameter: UInt32) {
+    let columns = keep.array(given.columns.map { keep.string($0) })
+    artifactModels[parameter] = gantry_model_info(
+      size: UInt32(MemoryLayout<gantry_model_info>.size), reserved: 0, name: keep.string(given.name), version: keep.string(given.version),
+      format: keep.string(given.format), sha256: keep.string(String(repeating: "0", count: 64)), training_data: keep.string(given.trainingData),
+      library: keep.string(given.library), columns: UnsafePointer(columns), column_count: UInt64(given.columns.count))
+  }
 }
 
 /// One instrument as the plugin will see it. Ids are 1-based positions in the harness's list.
@@ -227,6 +256,25 @@ public struct HarnessInstrument: Sendable {
   public static var eurusd: HarnessInstrument { HarnessInstrument("EURUSD", base: "EUR", quote: "USD", priceDigits: 5) }
   /// Tick 0.001, lot 1, cash in whole yen.
   public static var usdjpy: HarnessInstrument { HarnessInstrument("USDJPY", base: "USD", quote: "JPY", priceDigits: 3, cashDigits: 0) }
+}
+
+/// What `gantry.model/1` says of an artifact parameter.
+public struct HarnessModel: Sendable {
+  public var name: String
+  public var version: String
+  public var format: String
+  public var columns: [String]
+  public var trainingData: String
+  public var library: String
+
+  public init(_ name: String, version: String, format: String, columns: [String] = [], trainingData: String = "", library: String = "") {
+    self.name = name
+    self.version = version
+    self.format = format
+    self.columns = columns
+    self.trainingData = trainingData
+    self.library = library
+  }
 }
 
 /// One captured `host->log`.

@@ -69,11 +69,12 @@ public final class PluginHarness {
   ///   - rowCapacity: rows per port before the plugin has to `grow`; pulls get at least their `max`
   ///   - isLive: the graph's clock
   ///   - file: another `.so` than the one in the products' folder
+  ///   - models: by artifact parameter, the model of the models folder that it comes from
   public init(
     _ id: String, parameters: [String: ParameterText] = [:], instruments: [HarnessInstrument] = [.eurusd],
     inputs: [Input]? = nil, secrets: [String: String] = [:], seed: UInt64 = 1, isLive: Bool = false,
     rowCapacity: Int = 256, arenaCapacity: Int = 4096, baseDirectory: String = "", nowNs: Int64 = 0, starts: Bool = true,
-    file: String? = nil
+    file: String? = nil, models: [String: HarnessModel] = [:]
   ) throws {
     plugin = try PluginFile.plugin(id, file: file)
     let table = plugin.pointee
@@ -84,6 +85,9 @@ public final class PluginHarness {
     inputPorts = (0..<Int(table.input_count)).map { table.inputs[$0] }
     edges = try Self.edges(inputs ?? inputPorts.map { Input(port: String($0.name)) }, inputPorts, host.keep)
     outputs = OutputBuffers(ports: [], columns: [], rowCapacity: 0, arenaCapacity: 0)
+    for (index, parameter) in (0..<Int(table.param_count)).map({ String(table.params[$0].name) }).enumerated() {
+      if let model = models[parameter] { host.take(model, parameter: UInt32(index)) }
+    }
 
     var made: OpaquePointer?
     let status = table.create(plugin, host.table, host.node, &made)

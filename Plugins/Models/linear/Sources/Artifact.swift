@@ -172,6 +172,26 @@ struct Artifact {
   }
 }
 
+extension Artifact {
+  /// What the models folder says of this artifact has to be so.
+  func check(against model: ModelInfo?) throws(Failure) {
+    guard let model else { return }
+    if !(model.format == "gantry.linear/1") {
+      throw Failure.invalid("model.yaml of \(model.name)@\(model.version) says format \(model.format); this plugin reads gantry.linear/1")
+    }
+    var isSame = model.columnCount == columns.count
+    for index in 0..<columns.count where isSame { isSame = model.column(index) == columns[index].text }
+    if model.columnCount > 0, !isSame {
+      var said: [Text] = []
+      for index in 0..<model.columnCount { said.append(Text(model.column(index))) }
+      var own: [Text] = []
+      for column in columns { own.append(column.text) }
+      throw Failure.invalid(
+        "model.yaml of \(model.name)@\(model.version) says the columns \(list(said)), and the artifact has \(list(own)); add the model again with the columns it was trained on")
+    }
+  }
+}
+
 /// Names with commas between them; of a long list the first ones.
 private func list(_ names: [Text]) -> Text {
   if names.isEmpty { return "none" }

@@ -63,7 +63,8 @@ struct Linear: Plugin {
     isLogistic = artifact.isLogistic
     skipsNaN = configuration.integer(1) == 1
     horizonNs = artifact.horizonNs
-    model = host.modelReference(name: artifact.name, version: artifact.version)
+    try artifact.check(against: host.model(ofParameter: 0))
+    model = host.modelReference(ofParameter: 0, orName: artifact.name, version: artifact.version)
     nanRows = host.defineMetric("nan_rows", counter: true, unit: "rows", help: "rows that gave no finite score")
   }
 

@@ -56,6 +56,28 @@ import Testing
     #expect(whole.map { $0.bytes[32...] } == singles.map { $0.bytes[32...] })
   }
 
+  @Test func `a model of the models folder is named as the graph names it, and must be what model yaml says`() throws {
+    let text = artifact(columns: ["a", "b"], coefficients: "[1, 2]")
+    func make(_ model: HarnessModel) throws -> PluginHarness {
+      try PluginHarness(
+        "linear", parameters: ["artifact": .artifact(Array(text.utf8))], inputs: [.init(port: "features", columns: ["a", "b"])], models: ["artifact": model])
+    }
+    let p = try make(HarnessModel("momentum", version: "3", format: "gantry.linear/1", columns: ["a", "b"]))
+    #expect(try p.send(features: [FeatureRow([1, 2])])[0].prediction.model == 1)
+    #expect(p.models == ["momentum@3"])
+    #expect(try make(HarnessModel("momentum", version: "4", format: "gantry.linear/1")).models == ["momentum@4"])
+    for (model, said) in [
+      (HarnessModel("m", version: "1", format: "xgboost.json"), "this plugin reads gantry.linear/1"),
+      (HarnessModel("m", version: "1", format: "gantry.linear/1", columns: ["b", "a"]), "says the columns b, a, and the artifact has a, b"),
+      (HarnessModel("m", version: "1", format: "gantry.linear/1", columns: ["a"]), "says the columns a, and the artifact has a, b"),
+    ] {
+      do {
+        _ = try make(model)
+        Issue.record("\(said): it was taken")
+      } catch { #expect("\(error)".contains(said), "\(error)") }
+    }
+  }
+
   @Test func `the models of the repository are valid`() throws {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../../manifests/models").standardizedFileURL
     for (file, columns) in [("ema_cross", ["ema_10", "ema_20"]), ("momentum", ["ema_10", "ema_20", "rsi_14", "spread"])] {

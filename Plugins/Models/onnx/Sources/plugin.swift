@@ -107,7 +107,7 @@ struct Onnx: Plugin {
     }
     var version = Text(configuration.text(15))
     if version.bytes.isEmpty { version = session.modelVersion > 0 ? "\(session.modelVersion)" : Onnx.hash(bytes) }
-    model = host.modelReference(name: Onnx.stem(file), version: version)
+    model = host.modelReference(ofParameter: 0, orName: Onnx.stem(file), version: version)
     missingRows = host.defineMetric("missing_rows", counter: true, unit: "rows", help: "rows that were not run: a number was not finite, or the window not full")
     nanRows = host.defineMetric("nan_rows", counter: true, unit: "rows", help: "rows of which the model said NaN or infinity")
     if cache != nil {

@@ -96,7 +96,7 @@ struct Trees: Plugin {
       case .lightgbm: doubles = Evaluator<Double>(model, columnOf: columnOf)
       }
     }
-    self.model = host.modelReference(name: ModelFile.name(file), version: ModelFile.version(bytes))
+    self.model = host.modelReference(ofParameter: 0, orName: ModelFile.name(file), version: ModelFile.version(bytes))
     missingRows = host.defineMetric("missing_rows", counter: true, unit: "rows", help: "rows with a missing value, where on_missing is not predict")
   }
 
