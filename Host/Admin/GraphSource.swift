@@ -1,6 +1,7 @@
 import GantryBase
 import GantryGraph
 import GantryLoader
+import GantryModels
 import GantryRuntime
 
 /// All that a running graph was made from, so that it can be made again: the file's text, what was
@@ -19,6 +20,9 @@ public struct GraphSource: Codable, Sendable, Equatable {
   public var overlays: [String] = []
   /// By node: the plugin file that a swap has put there.
   public var pins: [String: String] = [:]
+  /// By `node.param`: the versions of models that the graph was made with, whatever their aliases say by
+  /// now. What is not here is looked up.
+  public var models: [String: Model]?
 
   public init(file: String, text: String, directory: String, profile: String?, sets: [String], pluginFolders: [String]) {
     self.file = file
@@ -30,8 +34,21 @@ public struct GraphSource: Codable, Sendable, Equatable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case file, text, directory, profile, sets, overlays, pins
+    case file, text, directory, profile, sets, overlays, pins, models
     case pluginFolders = "plugin_folders"
+  }
+}
+
+extension GraphSource {
+  /// The same source, which gives the models of this graph from now on.
+  public func pinned(to graph: Graph) -> GraphSource {
+    var models: [String: Model] = [:]
+    for node in graph.nodes {
+      for (index, model) in node.models { models["\(node.name).\(node.plugin.parameters[index].name)"] = model }
+    }
+    var source = self
+    source.models = models.isEmpty ? nil : models
+    return source
   }
 }
 

@@ -2,6 +2,7 @@ import CLinux
 import GantryBase
 import GantryGraph
 import GantryLoader
+import GantryModels
 import GantryRuntime
 import Glibc
 import Synchronization
@@ -148,7 +149,12 @@ public final class GraphVersions: Sendable {
           "\(artifact.path) is not the artifact that node \(artifact.node) of version \(version.number) read, and no copy was kept",
           help: ["put the file with SHA-256 \(artifact.sha256) back, or start without --resume"], exit: .failed)
       }
-      source.sets.append("\(artifact.node).\(artifact.parameter)=\(absolute(kept))")
+      let owner = "\(artifact.node).\(artifact.parameter)"
+      if source.models?[owner] != nil {
+        source.models?[owner]?.path = absolute(kept)
+      } else {
+        source.sets.append("\(owner)=\(absolute(kept))")
+      }
     }
     return source
   }

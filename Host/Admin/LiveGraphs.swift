@@ -45,6 +45,7 @@ struct LiveGraphs {
     let inputs = prepared.graph.nodes[index].inputs
     prepared.graph.nodes[index] = other.graph.nodes[place]
     prepared.graph.nodes[index].inputs = inputs
+    prepared.source = prepared.source.pinned(to: prepared.graph)
     let old = prepared.code[index].generation
     prepared.code[index] = other.code[place]
     // One load for each generation that is used, however many nodes use it.
@@ -80,6 +81,7 @@ extension GraphSource {
     if let plugin = change.plugin { overlays.append("nodes: { \(JSONValue.quoted(node)): { plugin: \(JSONValue.quoted(plugin)) } }\n") }
     if change.plugin != nil { pins[node] = change.pin }
     sets += change.sets.map { "\(node).\($0)" }
+    for set in change.sets { models?["\(node).\(set.prefix { $0 != "=" })"] = nil }
   }
 }
 

@@ -52,7 +52,7 @@ extension LiveHost {
 
     var request = SwapRequest(
       id: id, node: node, graph: prepared.graph, code: code, policy: try policy(prepared.graph.nodes[index].swap, asked),
-      isCold: asked.flag("cold") ?? false, description: JSONLine.text(source), by: peer.text)
+      isCold: asked.flag("cold") ?? false, description: JSONLine.text(prepared.source), by: peer.text)
     let path = prepared.generations.first { UInt32($0.number) == code.generation }?.path ?? ""
     if let bytes = try? readFile(path, limit: GraphVersions.objectBytesMax), FileBytes.sha256(bytes) == code.sha256 { request.keeps = [bytes] }
     if asked.flag("rehearse") ?? true { request.rehearsal = try tools.rehearsal(request, run, path) }

@@ -30,6 +30,7 @@ extension GraphSession {
   static func options(_ source: GraphSource) -> GraphOptions {
     var options = GraphOptions(profile: source.profile, sets: source.sets)
     options.overlays = source.overlays
+    options.models = source.models ?? [:]
     options.files.workingDirectory = source.directory
     return options
   }
@@ -42,7 +43,8 @@ extension GraphSession {
 
   /// - Parameter seed: of the run that it is for
   func prepared(_ source: GraphSource, seed: UInt64) -> PreparedGraph {
-    PreparedGraph(
+    let source = source.pinned(to: graph)
+    return PreparedGraph(
       source: source, graph: graph, code: graph.nodes.indices.map(code), warnings: warnings, generations: generations,
       head: JournalHeads.maker(self, source, seed: seed, graph))
   }

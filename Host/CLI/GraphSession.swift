@@ -2,6 +2,7 @@ import GantryBase
 import GantryCells
 import GantryGraph
 import GantryLoader
+import GantryModels
 import GantryRuntime
 
 #if canImport(Glibc)
@@ -60,6 +61,8 @@ final class GraphSession {
     do throws(GantryError) {
       var code: [PluginCode]
       (graph, code) = try builder.build(pins: pins)
+      // The lock file as it is now: what was pinned since the start counts.
+      if graph.trust == .manifest { try GraphSession.checkModels(graph, header, folders) }
       for index in graph.nodes.indices where graph.nodes[index].isolation == .process {
         code[index] = try GraphSession.inCell(graph, index, code[index], builder.generations, cells)
       }
@@ -136,6 +139,25 @@ final class GraphSession {
         help: ["list the public keys you trust in plugins.keys, one a line, as `minisign -G` prints them"], exit: .notAllowed)
     }
     return try SigningKey.list(path: path)
+  }
+
+  /// Every model that the graph asks for is pinned.
+  private static func checkModels(_ graph: Graph, _ header: GraphBuilder.Header?, _ folders: [String]) throws(GantryError) {
+    guard graph.nodes.contains(where: { !$0.models.isEmpty }) else { return }
+    let lock = try lockFile(header, folders)
+    var refused: [Diagnostic] = []
+    for node in graph.nodes {
+      for (index, model) in node.models where !lock.pins(model: model.name, version: model.version, digest: model.card.digest) {
+        refused.append(
+          Diagnostic(
+            .error, ModelCode.notPinned.rawValue, "\(model.title) is not in plugins.lock with these bytes, and the graph says `trust: manifest`",
+            at: node.parameterPlaces.indices.contains(index) ? node.parameterPlaces[index] : nil,
+            help: [
+              "if you trust it, pin it: add the model with `gantry model add ... --lock plugins.lock`, or write the line `model \(model.name) \(model.version) \(model.card.digest) \(model.path)`"
+            ]))
+      }
+    }
+    if !refused.isEmpty { throw GantryError(refused, .notAllowed) }
   }
 
   private static func lockFile(_ header: GraphBuilder.Header?, _ folders: [String]) throws(GantryError) -> LockFile {

@@ -2,6 +2,7 @@ import GantryAdmin
 import GantryBase
 import GantryGraph
 import GantryLoader
+import GantryModels
 import GantryRuntime
 
 #if canImport(FoundationEssentials)
@@ -50,6 +51,8 @@ struct JournalHeadValue: Codable, Sendable {
   /// Of a run that resumed a changed graph: what was laid over the file, and the plugin files of nodes.
   var overlays: [String]?
   var pins: [String: String]?
+  /// By `node.param`: the versions of models that it ran with.
+  var models: [String: Model]?
 }
 
 enum JournalHeads {
@@ -80,7 +83,7 @@ enum JournalHeads {
         gantry: gantryVersion, file: file, directory: source.directory, graphText: String(decoding: text, as: UTF8.self),
         graphSha256: sha256(text), profile: source.profile, sets: source.sets, seed: seed, clock: graph.clock.rawValue,
         instruments: graph.instruments, plugins: plugins, images: images.map { .init(path: $0.path, sha256: $0.sha256) },
-        artifacts: used, overlays: source.overlays.isEmpty ? nil : source.overlays, pins: source.pins.isEmpty ? nil : source.pins)
+        artifacts: used, overlays: source.overlays.isEmpty ? nil : source.overlays, pins: source.pins.isEmpty ? nil : source.pins, models: source.models)
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
       return JournalHead(json: Array((try? encoder.encode(value)) ?? Data()), objects: objects)

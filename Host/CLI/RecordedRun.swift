@@ -2,6 +2,7 @@ import GantryBase
 import GantryGraph
 import GantryJournal
 import GantryLoader
+import GantryModels
 import GantryRuntime
 
 #if canImport(Glibc)
@@ -39,6 +40,7 @@ struct RecordedRun {
       }
       var options = GraphOptions(profile: head.profile, sets: head.sets)
       options.overlays = head.overlays ?? []
+      options.models = RecordedRun.models(head, journal)
       session = try GraphSession(
         file: head.file, text: Array(head.graphText.utf8), options: options, pluginFolders: self.pluginFolders, pins: head.pins ?? [:])
     }
@@ -64,6 +66,8 @@ struct RecordedRun {
         let id = try pluginID(path, instead: old)
         pins[old.name] = path
         if id != old.plugin.id { overlays.append("nodes: { \(old.name): { plugin: \(id) } }") }
+      } else if ModelReference.isOne(with) {
+        sets.append("\(try artifactParameter(old))=\(with)")
       } else if with.contains("@") {
         overlays.append("nodes: { \(old.name): { plugin: \"\(with)\" } }")
       } else {
@@ -74,6 +78,7 @@ struct RecordedRun {
     let kept = head.sets.filter { !mine.contains(String($0.prefix { $0 != "=" })) }
     var options = GraphOptions(profile: head.profile, sets: kept + sets.map { "\(old.name).\($0)" })
     options.overlays = overlays
+    options.models = RecordedRun.models(head, journal).filter { model in !mine.contains(model.key) }
     let other = try GraphSession(
       file: head.file, text: Array(head.graphText.utf8), options: options, pluginFolders: pluginFolders, loader: session.loader, cells: session.cells,
       pins: pins)
@@ -81,6 +86,16 @@ struct RecordedRun {
       throw GantryError("diff.unknown-node", "the candidate's graph has no node \(old.name)", exit: .bug)
     }
     return (other.graph.nodes[place], other.code(place))
+  }
+
+  /// The models that the run had; the journal's own copies where the models folder has them no more.
+  private static func models(_ head: JournalHeadValue, _ journal: String) -> [String: Model] {
+    (head.models ?? [:]).mapValues { model in
+      let isThere = (try? readFile(model.path, limit: ModelLimits.artifactBytes)).map(ModelDigest.sha256) == model.card.sha256
+      var model = model
+      if !isThere { model.path = "\(journal)/objects/\(model.card.sha256)" }
+      return model
+    }
   }
 
   private func pluginID(_ path: String, instead old: GraphNode) throws(GantryError) -> String {

@@ -3,6 +3,7 @@ import GantryBase
 import GantryGraph
 import GantryJournal
 import GantryLoader
+import GantryModels
 import GantryRuntime
 
 #if canImport(FoundationEssentials)
@@ -32,7 +33,8 @@ enum ReplaySwaps {
       source.pins[record.node] = try place(reader.object(sha256: record.sha256), as: "lib\(record.plugin).so", in: folder)
       for artifact in record.artifacts {
         let path = try place(reader.object(sha256: artifact.sha256), as: "\(artifact.parameter)-\(record.number)", in: folder)
-        source.sets.append("\(record.node).\(artifact.parameter)=\(path)")
+        let owner = "\(record.node).\(artifact.parameter)"
+        if source.models?[owner] != nil { source.models?[owner]?.path = path } else { source.sets.append("\(owner)=\(path)") }
       }
       if isolated.contains(record.node) { source.overlays.append("nodes: { \(record.node): { isolate: process } }") }
       let made = try GraphSession(source, loader: loader, cells: cells)

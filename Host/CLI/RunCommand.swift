@@ -171,7 +171,7 @@ struct GraphRunner {
     options.onLog = { line in
       if levels.shows(line) { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
     }
-    options.journalHead = JournalHeads.maker(session, source, seed: running.seed, graph)
+    options.journalHead = JournalHeads.maker(session, source.pinned(to: graph), seed: running.seed, graph)
     let socket = try side?.openSocket()
     if socket == nil, live?.watch == true {
       throw GantryError("watch.no-control", "--watch needs a place for the control socket", help: ["name one with --control PATH"], exit: .usage)

@@ -27,7 +27,7 @@ enum StatusText {
       let isTimed = node.p99Ns > 0
       let state = state(node)
       var cells = [
-        node.name, node.plugin, "\(node.generation)", grouped(node.events), node.rate.map(perSecond) ?? "-", isTimed ? duration(node.p50Ns) : "-",
+        node.name, node.plugin + (node.model.map { " \($0)" } ?? ""), "\(node.generation)", grouped(node.events), node.rate.map(perSecond) ?? "-", isTimed ? duration(node.p50Ns) : "-",
         isTimed ? duration(node.p99Ns) : "-", state.text,
       ]
       if manyLanes { cells.insert(node.lane, at: 1) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GantryAdmin
 import GantryBase
+import GantryModels
 import GantryRuntime
 
 /// `gantry swap`: replaces the instance of one node of a running graph.
@@ -14,6 +15,7 @@ struct SwapCommand: ParsableCommand {
       `swap:` says, unless it is said here.
 
       EXAMPLES
+        gantry swap model --artifact models:momentum@4 --probation 5000
         gantry swap model --artifact models/momentum-2.json
         gantry swap features --with build/libindicators.so --shadow 1000 --probation 5000
         gantry swap decide --set upper=0.9 --set lower=0.1 --wait
@@ -24,7 +26,7 @@ struct SwapCommand: ParsableCommand {
   var node: String
   @Option(help: ArgumentHelp("A plugin file, or plugin@version as the graph would find it.", valueName: "path|plugin@version"), completion: .file(extensions: ["so"]))
   var with: String?
-  @Option(help: ArgumentHelp("Another file for the node's artifact.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Another file for the node's artifact, or models:NAME@VERSION.", valueName: "file"), completion: .file())
   var artifact: String?
   @Option(name: .customLong("set"), help: ArgumentHelp("Another value for a parameter. May be given more than once.", valueName: "param=value"))
   var sets: [String] = []
@@ -68,7 +70,7 @@ struct SwapCommand: ParsableCommand {
 
   /// A path becomes absolute; `plugin@version` stays.
   static func file(_ text: String) -> String { text.contains("/") || text.hasSuffix(".so") ? absolute(text) : text }
-  static func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : JournalHeads.workingDirectory() + "/" + path }
+  static func absolute(_ path: String) -> String { path.hasPrefix("/") || ModelReference.isOne(path) ? path : JournalHeads.workingDirectory() + "/" + path }
 }
 
 /// Swaps for a person.

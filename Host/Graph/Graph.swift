@@ -1,4 +1,5 @@
 import GantryBase
+import GantryModels
 
 /// The checked form of one graph file: what runs, how it is chained, under which policies.
 ///
@@ -18,6 +19,8 @@ public struct Graph: Sendable, Equatable {
   public var pluginPath: [String]
   /// The file that pins plugins, absolute; nil = `plugins.lock` beside the graph file.
   public var lock: String?
+  /// Folders of models, absolute.
+  public var modelPath: [String] = []
   /// The profile that was applied.
   public var profile: String?
   /// Of how many chains each hop is timed.
@@ -66,6 +69,8 @@ public struct GraphNode: Sendable, Equatable {
   public var parameters: [ParameterValue]
   /// Where each parameter's value stands, when it is in the file; aligned with `parameters`.
   public var parameterPlaces: [Place?]
+  /// By position in `plugin.parameters`: the model that an artifact comes from, where the graph names one.
+  public var models: [Int: Model] = [:]
   /// Edges into this node, in the order of `from`.
   public var inputs: [Edge]
   /// Index into `Graph.lanes`.
@@ -92,6 +97,14 @@ public struct GraphNode: Sendable, Equatable {
     grants = []
     isolation = .none
     swap = SwapPolicy()
+  }
+}
+
+extension GraphNode {
+  /// The models that its artifacts come from, as `momentum@3`, in the order of the parameters; nil when
+  /// there are none.
+  public var modelTitle: String? {
+    models.isEmpty ? nil : models.sorted { $0.key < $1.key }.map(\.value.title).joined(separator: ", ")
   }
 }
 

@@ -1,5 +1,6 @@
 import GantryBase
 import GantryManifest
+import GantryModels
 
 /// The text of a graph file to a checked `Graph`.
 ///
@@ -127,7 +128,10 @@ public enum GraphBuilder {
   private static func assemble(
     _ file: String, _ draft: GraphDraft, _ nodes: [BoundNode], _ paths: PathResolver, _ options: GraphOptions, _ report: GraphReport
   ) -> Graph? {
-    let parameters = ParameterBinder(report: report, paths: paths, instruments: draft.instruments, instrumentsAreComplete: draft.instrumentsAreComplete)
+    let modelPath = draft.modelPath ?? [PathResolver.join(paths.baseDirectory, "models")]
+    let parameters = ParameterBinder(
+      report: report, paths: paths, instruments: draft.instruments, instrumentsAreComplete: draft.instrumentsAreComplete,
+      models: ModelBinder(report: report, folders: ModelFolders(modelPath, files: options.files), pins: options.models))
     let values = nodes.map { node in node.plugin.map { parameters.bind(node.draft, to: $0) } }
 
     var graph = Graph(name: draft.name, file: file)
@@ -158,6 +162,7 @@ public enum GraphBuilder {
     graph.trust = draft.plugins.trust
     graph.pluginPath = draft.plugins.path
     graph.lock = draft.plugins.lock
+    graph.modelPath = modelPath
     graph.profile = options.profile
     graph.trace = draft.trace
     graph.feedbackMax = draft.feedbackMax
@@ -169,7 +174,7 @@ public enum GraphBuilder {
       made.place = node.draft.place
       made.each = node.draft.each
       made.requirement = node.draft.plugin.flatMap { PluginBinder.parts($0.text).requirement }
-      (made.parameters, made.parameterPlaces) = bound
+      (made.parameters, made.parameterPlaces, made.models) = bound
       made.inputs = node.edges.map { edge in
         var edge = edge
         let crosses = lanes[edge.fromNode] != lanes[index]

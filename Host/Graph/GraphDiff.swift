@@ -1,4 +1,5 @@
 import GantryBase
+import GantryModels
 
 /// What applying a changed graph would do to one node.
 public struct NodeChange: Sendable, Equatable {
@@ -145,11 +146,13 @@ public enum GraphDiff {
     for (index, parameter) in new.plugin.parameters.enumerated() where index < new.parameters.count {
       let before = old.plugin.parameters.firstIndex { $0.name == parameter.name }.flatMap { $0 < old.parameters.count ? old.parameters[$0] : nil }
       let value = new.parameters[index]
-      if let before, before == value {
+      let (oldModel, newModel) = (old.plugin.parameters.firstIndex { $0.name == parameter.name }.flatMap { old.models[$0] }, new.models[index])
+      if let oldModel, let newModel, oldModel.title == newModel.title, oldModel.card.digest == newModel.card.digest { continue }
+      if let before, before == value, oldModel == nil, newModel == nil {
         if case .artifact(let path) = value, changed.files.contains(path) { other.append("params.\(parameter.name) has other bytes") }
         continue
       }
-      let reason = "params.\(parameter.name) \(before?.text ?? "unset") -> \(value.text)"
+      let reason = "params.\(parameter.name) \(oldModel?.title ?? before?.text ?? "unset") -> \(newModel?.title ?? value.text)"
       if parameter.isLive { live.append(reason) } else { other.append(reason) }
     }
     return (live, other)

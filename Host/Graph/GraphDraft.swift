@@ -6,6 +6,8 @@ struct GraphDraft {
   var name = ""
   var clock = Graph.Clock.replay
   var plugins = PluginsDraft()
+  /// Absolute; nil = `models` beside the file.
+  var modelPath: [String]?
   var trace = TraceShare.one(in: 16)
   var feedbackMax = 64
   var instruments: [Instrument] = []

@@ -1,5 +1,6 @@
 import GantryBase
 import GantryManifest
+import GantryModels
 
 /// What a graph is built with, beside its text.
 public struct GraphOptions: Sendable {
@@ -12,6 +13,9 @@ public struct GraphOptions: Sendable {
   public var files: ManifestFiles
   /// YAML laid over the file after the profile, in its manner; used by `gantry test`.
   public var overlays: [String] = []
+  /// By `node.param`: models that were found before and are to be taken as they were, whatever their
+  /// alias says by now. One whose reference the graph no longer has at that place does not count.
+  public var models: [String: Model] = [:]
 
   public init(profile: String? = nil, sets: [String] = [], baseDirectory: String? = nil, files: ManifestFiles = .disk) {
     self.profile = profile

@@ -10,9 +10,9 @@ struct GraphReader {
   var isPartial = false
 
   static let keys = [
-    "graph", "clock", "plugins", "trace", "feedback_max", "instruments", "currencies", "nodes", "profiles", "tests",
+    "graph", "clock", "plugins", "models", "trace", "feedback_max", "instruments", "currencies", "nodes", "profiles", "tests",
   ]
-  static let profileKeys = ["clock", "plugins", "trace", "feedback_max", "instruments", "currencies", "nodes"]
+  static let profileKeys = ["clock", "plugins", "models", "trace", "feedback_max", "instruments", "currencies", "nodes"]
 
   func draft(_ root: ManifestNode) -> GraphDraft {
     var draft = GraphDraft()
@@ -30,6 +30,7 @@ struct GraphReader {
     }
     draft.clock = file.choice("clock", [Graph.Clock.replay, .live]) ?? .replay
     if let node = file.value("plugins") { draft.plugins = plugins(node) }
+    if let node = file.value("models") { draft.modelPath = models(node) }
     if let node = file.value("trace") { draft.trace = trace(node) ?? draft.trace }
     draft.feedbackMax = file.integer("feedback_max", in: 1...4_096) ?? draft.feedbackMax
     if let node = file.value("instruments") {
@@ -57,6 +58,12 @@ struct GraphReader {
     draft.trust = mapping.choice("trust", [Graph.Trust.manifest, .signed, .any]) ?? .any
     draft.lock = mapping.word("lock").map { paths.absolute($0) }
     return draft
+  }
+
+  /// Folders of models, absolute.
+  func models(_ node: ManifestNode) -> [String]? {
+    guard let mapping = MappingReader(node, "models", keys: ["path"], example: "models: { path: [FOLDER] }", report: report) else { return nil }
+    return mapping.value("path").map { path in report.words(path, "path", example: "path: [FOLDER]").map { paths.absolute($0) } }
   }
 
   /// `all`, `off` or `1/N`.

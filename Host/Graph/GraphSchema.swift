@@ -44,6 +44,12 @@ public enum GraphSchema {
             ("lock", string("The file that pins plugins; plugins.lock beside this file by default")),
           ])
       ),
+      (
+        "models",
+        object(
+          "Where the models are that artifacts name as models:NAME@VERSION",
+          [("path", list(of: .object([("type", .string("string"))]), "Folders, relative to this file; models beside it by default"))])
+      ),
       ("trace", reference("trace")),
       ("feedback_max", integer("How many feedback events one chain may cause", 1, 4_096, default: 64)),
       (

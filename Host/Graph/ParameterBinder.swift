@@ -1,5 +1,6 @@
 import GantryBase
 import GantryManifest
+import GantryModels
 
 /// A node's `params:` and its plugin's declarations to typed values.
 struct ParameterBinder {
@@ -7,8 +8,9 @@ struct ParameterBinder {
   let paths: PathResolver
   let instruments: [Instrument]
   let instrumentsAreComplete: Bool
+  let models: ModelBinder
 
-  func bind(_ draft: NodeDraft, to plugin: PluginDescription) -> (values: [ParameterValue], places: [Place?]) {
+  func bind(_ draft: NodeDraft, to plugin: PluginDescription) -> (values: [ParameterValue], places: [Place?], models: [Int: Model]) {
     for entry in draft.parameters where !plugin.parameters.contains(where: { $0.name == entry.key.text }) {
       let names = plugin.parameters.map(\.name)
       report.error(
@@ -17,10 +19,16 @@ struct ParameterBinder {
     }
     var values: [ParameterValue] = []
     var places: [Place?] = []
+    var found: [Int: Model] = [:]
     for parameter in plugin.parameters {
       let entry = draft.parameters.first { $0.key.text == parameter.name }
       let reader = ParameterReader(report: report, paths: paths, binder: self, plugin: plugin, parameter: parameter)
-      if let entry {
+      if let entry, parameter.kind == .artifact, let text = entry.value.text, ModelReference.isOne(text) {
+        let model = models.model(text, of: "\(draft.name).\(parameter.name)", at: entry.value.place)
+        found[values.count] = model
+        values.append(model.map { .artifact(path: $0.path) } ?? .unset)
+        places.append(entry.value.place)
+      } else if let entry {
         values.append(reader.given(entry) ?? .unset)
         places.append(entry.value.place)
       } else {
@@ -33,6 +41,6 @@ struct ParameterBinder {
         places.append(nil)
       }
     }
-    return (values, places)
+    return (values, places, found)
   }
 }

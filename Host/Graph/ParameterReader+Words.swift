@@ -14,7 +14,7 @@ extension ParameterReader {
       case .text: "a text"
       case .choice: "one of \(parameter.choices.joined(separator: ", "))"
       case .path: "a path"
-      case .artifact: "the path of a file"
+      case .artifact: "the path of a file, or models:NAME@VERSION"
       case .secret: "a secret"
       case .instrument: "an instrument's symbol"
       case .texts: "a list of texts"

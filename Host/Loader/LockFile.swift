@@ -7,6 +7,7 @@ import Glibc
 ///     gantry-lock 1
 ///     plugin indicators 1.2.0 <sha256> plugins/libindicators.so
 ///     library <sha256> lib/libonnxruntime.so.1
+///     model momentum 3 <sha256> models/momentum/3/momentum.json
 ///
 /// Paths are for people and relative to the lock file; only the hash counts.
 public struct LockFile: Sendable, Equatable {
@@ -34,10 +35,26 @@ public struct LockFile: Sendable, Equatable {
     }
   }
 
+  /// One version of a model of a models folder.
+  public struct ModelPin: Sendable, Equatable, Codable {
+    public var name: String
+    public var version: Int
+    /// Of all its files.
+    public var sha256: String
+    public var path: String
+    public init(name: String, version: Int, sha256: String, path: String) {
+      self.name = name
+      self.version = version
+      self.sha256 = sha256
+      self.path = path
+    }
+  }
+
   static let header = "gantry-lock 1"
 
   public var plugins: [Pin] = []
   public var libraries: [Library] = []
+  public var models: [ModelPin] = []
 
   public init() {}
 
@@ -56,9 +73,11 @@ public struct LockFile: Sendable, Equatable {
         plugins.append(Pin(id: fields[1], version: fields[2], sha256: fields[3], path: fields[4]))
       } else if fields.count == 3, fields[0] == "library", Self.isHash(fields[1]), !fields[2].isEmpty {
         libraries.append(Library(sha256: fields[1], path: fields[2]))
+      } else if fields.count == 5, fields[0] == "model", let version = Int(fields[2]), version > 0, Self.isHash(fields[3]), !fields[4].isEmpty {
+        models.append(ModelPin(name: fields[1], version: version, sha256: fields[3], path: fields[4]))
       } else {
         mistakes.append(
-          Self.mistake(file, index + 1, String(line), "expected \"plugin ID VERSION SHA256 PATH\" or \"library SHA256 PATH\""))
+          Self.mistake(file, index + 1, String(line), "expected \"plugin ID VERSION SHA256 PATH\", \"library SHA256 PATH\" or \"model NAME VERSION SHA256 PATH\""))
       }
     }
     if !mistakes.isEmpty { throw GantryError(mistakes, .badInput) }
@@ -91,7 +110,9 @@ public struct LockFile: Sendable, Equatable {
   public var text: String {
     let pins = plugins.sorted { ($0.id, $0.version, $0.sha256) < ($1.id, $1.version, $1.sha256) }
     let others = libraries.sorted { ($0.path, $0.sha256) < ($1.path, $1.sha256) }
-    let lines = [Self.header] + pins.map { "plugin \($0.id) \($0.version) \($0.sha256) \($0.path)" } + others.map { "library \($0.sha256) \($0.path)" }
+    let lines =
+      [Self.header] + pins.map { "plugin \($0.id) \($0.version) \($0.sha256) \($0.path)" } + others.map { "library \($0.sha256) \($0.path)" }
+      + models.sorted { ($0.name, $0.version) < ($1.name, $1.version) }.map { "model \($0.name) \($0.version) \($0.sha256) \($0.path)" }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -118,6 +139,19 @@ public struct LockFile: Sendable, Equatable {
     let ids = Set(descriptions.map(\.id))
     plugins.removeAll { ids.contains($0.id) }
     plugins += descriptions.map { Pin(id: $0.id, version: $0.version, sha256: sha256, path: path) }
+  }
+
+  /// Pins one version of a model, in place of an earlier pin of it.
+  ///
+  /// - Parameter digest: of all its files
+  public mutating func pin(model name: String, version: Int, digest: String, path: String) {
+    models.removeAll { $0.name == name && $0.version == version }
+    models.append(ModelPin(name: name, version: version, sha256: digest, path: path))
+  }
+
+  /// Whether this version of a model is pinned with these bytes.
+  public func pins(model name: String, version: Int, digest: String) -> Bool {
+    models.contains { $0.name == name && $0.version == version && $0.sha256 == digest }
   }
 
   /// Whether these bytes may be loaded: nil, or why not.

@@ -10,6 +10,12 @@ public struct ManifestFiles: Sendable {
   public var kind: @Sendable (_ path: String) -> Kind?
   /// A file's bytes, at most `limit + 1` of them; the error is one sentence.
   public var read: @Sendable (_ path: String, _ limit: Int) -> Result<[UInt8], ReadFailure>
+  /// Names in a folder, sorted, at most `limit` of them; nil = it cannot be read.
+  public var names: @Sendable (_ folder: String, _ limit: Int) -> [String]? = { _, _ in nil }
+  /// The path with every link followed; nil = it leads nowhere, or in a circle.
+  public var real: @Sendable (_ path: String) -> String? = { $0 }
+  /// Bytes of a file without reading it; nil = not known.
+  public var size: @Sendable (_ path: String) -> Int? = { _ in nil }
   /// Absolute.
   public var workingDirectory: String
 
@@ -29,18 +35,35 @@ public struct ManifestFiles: Sendable {
 
   /// The machine's own.
   public static var disk: ManifestFiles {
-    ManifestFiles(workingDirectory: currentDirectory(), kind: kindOnDisk, read: readFromDisk)
+    var files = ManifestFiles(workingDirectory: currentDirectory(), kind: kindOnDisk, read: readFromDisk)
+    files.names = namesOnDisk
+    files.real = { path in
+      guard let resolved = realpath(path, nil) else { return nil }
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+    files.size = { path in
+      var status = stat()
+      return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+    return files
   }
 
   /// Nothing but the files given: path -> bytes. Folders are those that the paths imply.
   public static func inMemory(_ files: [String: [UInt8]], workingDirectory: String = "/") -> ManifestFiles {
-    ManifestFiles(
+    var made = ManifestFiles(
       workingDirectory: workingDirectory,
       kind: { path in
         if files[path] != nil { return .file }
         return path == "/" || files.keys.contains { $0.hasPrefix(path + "/") } ? .folder : nil
       },
       read: { path, _ in files[path].map { .success($0) } ?? .failure(ReadFailure("there is no such file")) })
+    made.names = { folder, limit in
+      let inside = files.keys.filter { $0.hasPrefix(folder + "/") }.map { $0.dropFirst(folder.count + 1).prefix { $0 != "/" } }
+      return inside.isEmpty ? nil : Set(inside.map(String.init)).sorted().prefix(limit).map { $0 }
+    }
+    made.size = { files[$0]?.count }
+    return made
   }
 
   private static func currentDirectory() -> String {
@@ -57,6 +80,17 @@ public struct ManifestFiles: Sendable {
     case S_IFDIR: return .folder
     default: return .other
     }
+  }
+
+  private static func namesOnDisk(_ folder: String, _ limit: Int) -> [String]? {
+    guard let stream = opendir(folder) else { return nil }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while names.count < limit, let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted()
   }
 
   private static func readFromDisk(_ path: String, _ limit: Int) -> Result<[UInt8], ReadFailure> {

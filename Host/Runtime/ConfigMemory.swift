@@ -1,6 +1,7 @@
 import CGantry
 import GantryBase
 import GantryGraph
+import GantryModels
 
 #if canImport(Glibc)
   import Glibc
@@ -11,6 +12,8 @@ public struct ArtifactUse: Sendable, Equatable {
   public var node: Int
   public var parameter: String
   public var path: String
+  /// The model that it comes from, where the graph names one.
+  public var model: Model?
   public var bytes: [UInt8]
 }
 
@@ -129,12 +132,18 @@ final class ConfigMemory {
         raw.text = text(name)
       case .artifact(let path):
         let bytes = try readFile(path, limit: 2 << 30, at: node.parameterPlaces.indices.contains(position) ? node.parameterPlaces[position] : nil)
+        if let model = node.models[position], ModelDigest.sha256(bytes) != model.card.sha256 {
+          throw GantryError(
+            ModelCode.changed.rawValue, "\(path) of \(model.title) was changed after it had been checked",
+            at: node.parameterPlaces.indices.contains(position) ? node.parameterPlaces[position] : nil,
+            help: ["a version never changes: put the file back, or add the new one with `gantry model add`"])
+        }
         raw.text = text(path)
         let copy = allocate(bytes.count, of: UInt8.self)
         copy.initialize(from: bytes, count: bytes.count)
         raw.bytes = gantry_bytes(data: UnsafePointer(copy), length: UInt64(bytes.count))
         artifacts.append(
-          ArtifactUse(node: index, parameter: node.plugin.parameters[position].name, path: path, bytes: bytes))
+          ArtifactUse(node: index, parameter: node.plugin.parameters[position].name, path: path, model: node.models[position], bytes: bytes))
       case .instrument(let id, let symbol):
         raw.integer = Int64(id)
         raw.text = text(symbol)

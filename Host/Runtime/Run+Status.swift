@@ -32,7 +32,7 @@ extension Run {
       nodes.append(
         RunStatus.Node(
           name: node.name, kind: node.plugin.kind.rawValue, plugin: "\(instance.code.description.id)@\(instance.code.description.version)",
-          generation: instance.code.generation, sha256: instance.code.sha256, lane: laneNames[laneOf[index]],
+          model: instance.modelTitle, generation: instance.code.generation, sha256: instance.code.sha256, lane: laneNames[laneOf[index]],
           isolation: node.isolation.rawValue, outputs: node.plugin.outputs.map(\.name), events: counts.events,
           emitted: counts.outputs, errors: counts.errors, dropped: counts.dropped, p50Ns: latency.percentile(0.5),
           p99Ns: latency.percentile(0.99), breaker: RunStatus.Breaker(counts.breaker),

@@ -24,6 +24,8 @@ public struct RunStatus: Sendable, Codable {
     public var kind: String
     /// `id@version` of the counted instance.
     public var plugin: String
+    /// The models that its artifacts come from, as `momentum@3`.
+    public var model: String?
     /// The number of its generation in this process.
     public var generation: UInt32
     /// SHA-256 of the code.
@@ -47,7 +49,7 @@ public struct RunStatus: Sendable, Codable {
     public var rate: Double?
 
     enum CodingKeys: String, CodingKey {
-      case name, kind, plugin, generation, sha256, lane, isolation, outputs, events, emitted, errors, dropped, breaker, metrics, rate
+      case name, kind, plugin, model, generation, sha256, lane, isolation, outputs, events, emitted, errors, dropped, breaker, metrics, rate
       case p50Ns = "p50_ns"
       case p99Ns = "p99_ns"
       case isPaused = "is_paused"

@@ -63,11 +63,16 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     shared = Mutex(
       Shared(
         report: SwapReport(
-          id: request.id, node: request.node, by: request.by, from: SwapDriver.text(old), to: SwapDriver.text(request.code))))
+          id: request.id, node: request.node, by: request.by, from: SwapDriver.text(old, run.instances[node].modelTitle),
+          to: SwapDriver.text(request))))
   }
 
-  private static func text(_ code: PluginCode) -> String {
-    "\(code.description.id)@\(code.description.version) generation \(code.generation)"
+  private static func text(_ request: SwapRequest) -> String {
+    text(request.code, request.graph.node(named: request.node).flatMap { request.graph.nodes[$0].modelTitle })
+  }
+
+  private static func text(_ code: PluginCode, _ model: String?) -> String {
+    "\(code.description.id)@\(code.description.version) generation \(code.generation)\(model.map { " with \($0)" } ?? "")"
   }
 
   // MARK: for any thread
@@ -401,7 +406,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     let policy = request.policy
     switch action {
     case .rehearse: say(.rehearse, "in a cell")
-    case .prepare: say(.prepare, SwapDriver.text(request.code))
+    case .prepare: say(.prepare, SwapDriver.text(request))
     case .follow: say(.warm, machine.canBeMuted ? "from the counted instance's state or tail" : "")
     case .compare: say(.shadow, "for \(policy.shadow) events")
     case .beginCanary: say(.canary, "\(Int((policy.canary ?? 0) * 100))% of the instruments")
