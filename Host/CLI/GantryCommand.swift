@@ -26,7 +26,7 @@ public struct GantryCommand: ParsableCommand {
     version: gantryVersion,
     subcommands: [
       RunCommand.self, SuperviseCommand.self, BacktestCommand.self, CheckCommand.self, GraphCommand.self, TestCommand.self,
-      ReplayCommand.self, ChainCommand.self, PluginCommand.self, SchemaCommand.self,
+      ReplayCommand.self, ChainCommand.self, PluginCommand.self, ModelCommand.self, SchemaCommand.self,
       StatusCommand.self, PauseCommand.self, ResumeCommand.self, HaltCommand.self, UnhaltCommand.self, LogLevelCommand.self,
       DrainCommand.self, StopCommand.self, TapCommand.self, TopCommand.self, HistoryCommand.self, SwapCommand.self,
       CommitCommand.self, RevertCommand.self, PlanCommand.self, ApplyCommand.self,
