@@ -27,9 +27,13 @@ public struct ControlPeer: Sendable, Equatable, Codable {
 /// The answer to one request: any number of progress lines, then `done` or `failed`, once. Any thread.
 public final class ControlReply: Sendable {
   public let id: Int64
-  private let output: ControlOutput
+  /// Nil for what the host asks of itself.
+  private let output: ControlOutput?
 
-  init(id: Int64, output: ControlOutput) {
+  /// Nobody waits for the answer.
+  static let silent = ControlReply(id: 0, output: nil)
+
+  init(id: Int64, output: ControlOutput?) {
     self.id = id
     self.output = output
   }
@@ -39,19 +43,19 @@ public final class ControlReply: Sendable {
   /// - Returns: false when it was left out: the client is gone, or does not keep up
   @discardableResult
   public func progress(_ value: some Encodable) -> Bool {
-    output.append("{\"gantry\":1,\"id\":\(id),\"progress\":\(JSONLine.text(value))}", isLast: false)
+    output?.append("{\"gantry\":1,\"id\":\(id),\"progress\":\(JSONLine.text(value))}", isLast: false) ?? false
   }
 
   public func done(_ value: some Encodable) {
-    output.append("{\"gantry\":1,\"id\":\(id),\"ok\":true,\"result\":\(JSONLine.text(value))}", isLast: true)
+    output?.append("{\"gantry\":1,\"id\":\(id),\"ok\":true,\"result\":\(JSONLine.text(value))}", isLast: true)
   }
 
   public func failed(_ error: GantryError) {
-    output.append(JSONLine.failure(id: id, error), isLast: true)
+    output?.append(JSONLine.failure(id: id, error), isLast: true)
   }
 
   /// The client has closed its connection or was given up.
-  public var isGone: Bool { output.isGone }
+  public var isGone: Bool { output?.isGone ?? false }
 }
 
 /// JSON on one line, keys sorted: the same value is always the same bytes.

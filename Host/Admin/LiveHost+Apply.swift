@@ -146,7 +146,7 @@ extension LiveHost {
   /// What differs between what runs and another graph, the bytes of code and artifacts included.
   ///
   /// - Parameter cold: nodes whose new instances are to start from nothing
-  private func changes(to new: PreparedGraph, _ hashes: [String: String], cold: Set<String>) throws(GantryError) -> [NodeChange] {
+  func changes(to new: PreparedGraph, _ hashes: [String: String], cold: Set<String>) throws(GantryError) -> [NodeChange] {
     let (old, artifacts) = graphs.withLock { ($0.prepared, $0.artifacts) }
     let files = Set(hashes.filter { artifacts[$0.key] != nil && artifacts[$0.key] != $0.value }.keys)
     var changes = GraphDiff.diff(old: old.graph, new: new.graph, changed: GraphDiff.Changed(files: files))
