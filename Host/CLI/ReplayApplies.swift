@@ -3,6 +3,7 @@ import GantryBase
 import GantryGraph
 import GantryJournal
 import GantryLoader
+import GantryModels
 import GantryRuntime
 
 #if canImport(FoundationEssentials)
@@ -52,6 +53,7 @@ enum ReplayApplies {
       file: head.file, text: head.graphText, directory: head.directory, profile: head.profile, sets: head.sets, pluginFolders: pluginFolders)
     source.overlays = (head.overlays ?? []) + head.plugins.map(\.node).filter(isolated.contains).map { "nodes: { \($0): { isolate: process } }" }
     source.pins = head.pins ?? [:]
+    source.models = head.models
     for plugin in head.plugins {
       if let path = try place(plugin.sha256, as: "lib\(plugin.id).so", journal, in: work) { source.pins[plugin.node] = path }
     }
@@ -59,7 +61,8 @@ enum ReplayApplies {
       guard let path = try place(artifact.sha256, as: artifact.parameter, journal, in: work) else {
         throw GantryError("replay.no-object", "\(journal.directory) does not have the artifact \(artifact.path) of \(artifact.node)")
       }
-      source.sets.append("\(artifact.node).\(artifact.parameter)=\(path)")
+      let owner = "\(artifact.node).\(artifact.parameter)"
+      if source.models?[owner] != nil { source.models?[owner]?.path = path } else { source.sets.append("\(owner)=\(path)") }
     }
     return source
   }
