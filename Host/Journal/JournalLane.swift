@@ -20,6 +20,21 @@ public struct JournalLane: @unchecked Sendable {
   @inlinable
   public var isRefusing: Bool { ring.pointee.refuses.load(ordering: .relaxed) != 0 }
 
+  /// The position behind the record appended last, in bytes since the journal began. For the thread that appends.
+  @inlinable
+  public var appended: UInt64 { ring.pointee.tail }
+
+  /// Everything before this position is synced to the disk, and stays so. Any thread.
+  @inlinable
+  public var synced: UInt64 { ring.pointee.synced.load(ordering: .acquiring) }
+
+  /// Asks for all that was appended so far to be written and synced at once, together with what other
+  /// lanes ask for meanwhile. Returns before that; see `synced` and `JournalWriter.onSync`.
+  public func requestSync() {
+    ring.pointee.syncWanted.store(ring.pointee.tail, ordering: .releasing)
+    ring.ring()
+  }
+
   /// Appends one record. False when it was not taken: the journal has failed or is closed, or the
   /// bytes are more than `payloadBytesMax`.
   @inlinable @discardableResult

@@ -25,12 +25,16 @@ struct JournalRing: ~Copyable {
 
   /// Everything before this position may be read.
   @usableFromInline let published = Atomic<UInt64>(0)
+  /// The producer wants everything before this position synced.
+  @usableFromInline let syncWanted = Atomic<UInt64>(0)
   let stalls = Atomic<UInt64>(0)
   let stallNs = Atomic<UInt64>(0)
   var line1: Line = (0, 0, 0, 0, 0, 0, 0, 0)
 
   /// Everything before this position is free again.
   let head = Atomic<UInt64>(0)
+  /// Everything before this position is on the disk.
+  @usableFromInline let synced = Atomic<UInt64>(0)
   /// The producer wakes the consumer once its tail has passed this.
   @usableFromInline let wakeAt = Atomic<UInt64>(.max)
   /// 0 while the journal takes records.

@@ -18,6 +18,7 @@ final class JournalThread: @unchecked Sendable {
   private let syncWanted = Atomic<UInt32>(0)
   private let failure = Mutex<GantryError?>(nil)
   private let shown = Mutex(JournalStatistics())
+  private let syncListener = Mutex<(@Sendable (GantryError?) -> Void)?>(nil)
 
   init(writer: SegmentWriter, options: JournalOptions) {
     self.writer = writer
@@ -83,6 +84,8 @@ final class JournalThread: @unchecked Sendable {
     }
   }
 
+  func onSync(_ action: @escaping @Sendable (GantryError?) -> Void) { syncListener.withLock { $0 = action } }
+
   private func wake() {
     atomic(bell).pointee.add(1, ordering: .releasing)
     clinux_futex_wake(bell, 1)
@@ -108,9 +111,11 @@ final class JournalThread: @unchecked Sendable {
       let now = clinux_monotonic_ns()
       let isDue = isLast || ticket != atomic(done).pointee.load(ordering: .relaxed) || now - written >= options.flushNs
       if isDue { written = now }
+      let isWanted = isSyncWanted
       let wrote = drain(all: isDue)
-      if error == nil, wrote && options.sync == .everyFrame || syncTicket != synced { attempt { () throws(GantryError) in try writer.sync() } }
+      if error == nil, wrote && options.sync == .everyFrame || syncTicket != synced || isWanted { sync() }
       synced = syncTicket
+      if isWanted, error == nil { syncListener.withLock { $0 }?(nil) }
       if wrote || isLast { publishStatistics() }
       if ticket != atomic(done).pointee.load(ordering: .relaxed) {
         atomic(done).pointee.store(ticket, ordering: .releasing)
@@ -124,6 +129,21 @@ final class JournalThread: @unchecked Sendable {
     publishStatistics()
   }
 
+  /// Some lane waits for what it has appended to be on the disk.
+  private var isSyncWanted: Bool { error == nil && rings.contains { JournalThread.wantsSync($0) } }
+
+  private static func wantsSync(_ ring: UnsafeMutablePointer<JournalRing>) -> Bool {
+    ring.pointee.syncWanted.load(ordering: .acquiring) > ring.pointee.synced.load(ordering: .relaxed)
+  }
+
+  /// Everything that has been written is on the disk afterwards, or the journal has failed: what could not
+  /// be synced once is never taken to be synced, whatever a second attempt would say.
+  private func sync() {
+    attempt { () throws(GantryError) in try writer.sync() }
+    guard error == nil else { return }
+    for ring in rings { ring.pointee.synced.store(ring.pointee.head.load(ordering: .relaxed), ordering: .releasing) }
+  }
+
   /// Producers wake us once a quarter of a ring is filled; a wake that crosses this is made up for
   /// by the producer's next append, or by the time limit.
   private func sleep(_ heard: UInt32, atMost timeoutNs: Int64) {
@@ -134,10 +154,13 @@ final class JournalThread: @unchecked Sendable {
     for ring in rings { ring.pointee.wakeAt.store(.max, ordering: .relaxed) }
   }
 
-  /// Writes full frames of all rings, and with `all` what is left as well. True when it wrote any.
+  /// Writes full frames of all rings, and what is left as well with `all` and of lanes that want it
+  /// synced. True when it wrote any.
   private func drain(all: Bool) -> Bool {
     var wrote = false
     for (lane, ring) in rings.enumerated() {
+      let all = all || JournalThread.wantsSync(ring)
+      // Read after what is wanted: all of that is published.
       let published = ring.pointee.published.load(ordering: .acquiring)
       var head = ring.pointee.head.load(ordering: .relaxed)
       while head < published {
@@ -205,7 +228,8 @@ final class JournalThread: @unchecked Sendable {
       try work()
     } catch {
       failure.withLock { if $0 == nil { $0 = error } }
-      for ring in rings { ring.pointee.refuses.store(1, ordering: .relaxed) }
+      for ring in rings { ring.pointee.refuses.store(1, ordering: .releasing) }
+      syncListener.withLock { $0 }?(error)
     }
   }
 

@@ -75,6 +75,10 @@ public final class JournalWriter: @unchecked Sendable {
     if let error { throw error }
   }
 
+  /// Told after each sync that a lane asked for, and with the reason once the journal has failed. Called on
+  /// the journal's thread; `action` neither waits nor calls the journal.
+  public func onSync(_ action: @escaping @Sendable (GantryError?) -> Void) { core.onSync(action) }
+
   public var statistics: JournalStatistics { core.statistics }
 
   /// Keeps bytes under their own hash, which is returned. Any thread.

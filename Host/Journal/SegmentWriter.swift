@@ -73,7 +73,7 @@ final class SegmentWriter {
     guard fd >= 0 else { return }
     endMark(.closed).write(to: buffer, journal: journal)
     try put(JournalFormat.frameHeaderBytes)
-    if options.sync != .never { try sync() }
+    if wantsNames { try sync() } else if options.sync != .never, fdatasync(fd) != 0 { throw failure("sync", errno) }
     guard Glibc.close(fd) == 0 else {
       fd = -1
       throw failure("close", errno)
@@ -82,8 +82,27 @@ final class SegmentWriter {
   }
 
   func sync() throws(GantryError) {
+    wantsNames = true
     if fdatasync(fd) != 0 { throw failure("sync", errno) }
+    if !isNameSynced { try syncNames() }
   }
+  /// Somebody relies on what is synced, names of files included.
+  private var wantsNames = false
+
+  /// A file's bytes on the disk are found again only if its name is there, and those of the folders above
+  /// it: the run's, and the one that holds the runs.
+  private func syncNames() throws(GantryError) {
+    for path in [directory, directory + "/..", directory + "/../.."] {
+      let folder = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      guard folder >= 0 else { continue }
+      let failed = fsync(folder) == 0 ? 0 : errno
+      Glibc.close(folder)
+      // Some file systems do not sync folders; they say so.
+      if failed != 0, failed != EINVAL, failed != EBADF { throw failure("sync the name of", failed) }
+    }
+    isNameSynced = true
+  }
+  private var isNameSynced = false
 
   /// The next segment's header stands before this one's end mark is written, so that a last
   /// segment that went missing is noticed.
@@ -118,6 +137,7 @@ final class SegmentWriter {
     }
     segment = number
     segmentOffset = 0
+    isNameSynced = false
   }
 
   private func writeSegmentHeader(head: [UInt8]) throws(GantryError) {

@@ -1,5 +1,6 @@
 import GantryBase
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -148,5 +149,59 @@ import Testing
     #expect(writer.statistics.frames == 40)
     // Forty rounds of 5 ms that each found one record.
     #expect(writer.statistics.threadCpuNs < 100_000_000)
+  }
+}
+
+/// What a lane may rely on to be on the disk.
+@Suite struct JournalSyncTests {
+  @Test func `what a lane asks to be synced is in the file before it is said to be synced`() throws {
+    let scratch = Scratch()
+    // Nothing is due by itself.
+    let writer = try JournalWriter(directory: scratch.path, head: [], options: JournalOptions(lanes: 2, flushNs: 10_000_000_000))
+    let (lane, other) = (writer.lane(0), writer.lane(1))
+    other.append(kind: 9, sequence: 1, value: UInt64(0))
+    for number in 1...200 as ClosedRange<UInt64> {
+      lane.append(kind: 2, sequence: number, value: number)
+      let wanted = lane.appended
+      if number % 3 == 0 { continue }
+      lane.requestSync()
+      while lane.synced < wanted { sched_yield() }
+      guard number % 20 == 0 else { continue }
+      let reader = try JournalReader(directory: scratch.path)
+      var last: UInt64 = 0
+      while let record = try reader.next() { if record.kind == 2 { last = record.sequence } }
+      #expect(last == number)
+    }
+    try writer.close()
+    #expect(lane.synced == lane.appended)
+    #expect(writer.statistics.records == 201)
+  }
+
+  @Test func `a journal that fails says so to who listens and never says that anything is synced`() throws {
+    let scratch = Scratch()
+    let writer = try JournalWriter(directory: scratch.path, head: [], options: JournalOptions(segmentBytes: 4 << 10))
+    let told = Mutex<[String]>([])
+    writer.onSync { failure in told.withLock { $0.append(failure?.diagnostics.first?.code ?? "synced") } }
+    let lane = writer.lane(0)
+    lane.append(kind: 1, sequence: 1, value: UInt64(1))
+    lane.requestSync()
+    while lane.synced < lane.appended { sched_yield() }
+    let before = lane.synced
+    // The next segment's place is taken by a folder.
+    mkdir(scratch.path + "/journal-000002.lz4", 0o700)
+    var number: UInt64 = 1
+    while !lane.isRefusing {
+      number += 1
+      lane.append(kind: 1, sequence: number, value: number &* 0x9E37_79B9_7F4A_7C15)
+      lane.requestSync()
+    }
+    // Taken by the ring, and lost: nobody is told otherwise.
+    lane.append(kind: 1, sequence: number + 1, value: number)
+    let reached = lane.synced
+    #expect(reached >= before)
+    lane.requestSync()
+    #expect(throws: GantryError.self) { try writer.close() }
+    #expect(lane.synced == reached && lane.synced <= lane.appended)
+    #expect(told.withLock { $0 }.contains("journal.write-failed"))
   }
 }
