@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what is measured in release, the C baselines and the benchmark's own plugins, and measures.
-#   run.sh [--rounds N] [--events N] [--swaps N] [hops|chain|journal|process|swaps|cells ...]
+#   run.sh [--rounds N] [--events N] [--swaps N] [hops|chain|journal|process|swaps|cells|orders ...]
 # With all parts and a million events it writes Tests/Benchmarks/RESULTS.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,6 +23,9 @@ exported=(-Wl,--version-script=SDK/C/plugin.map)
 $compile -I SDK/C/include "${exported[@]}" -o "$out/libbench-tape.so" "$here/Plugins/tape.c"
 $compile -I SDK/C/include "${exported[@]}" -o "$out/libbench-pass-c.so" "$here/Plugins/pass.c"
 $compile -I SDK/C/include "${exported[@]}" -DSINGLE -o "$out/libbench-pass-c-single.so" "$here/Plugins/pass.c"
+for id in clock risk broker broker-here; do
+  $compile -I SDK/C/include "${exported[@]}" -o "$out/libbench-$id.so" "$here/Plugins/orders.c"
+done
 for version in 1 2; do
   for id in state tail; do
     with=$([[ $id == state ]] && echo "-DSTATE" || true)

@@ -26,7 +26,7 @@ struct Settings {
   }
 
   static let usage = """
-    usage: gantry-bench [--rounds N] [--events N] [--swaps N] [--data FOLDER] [--output FILE] [hops|chain|journal|process|swaps|cells ...]
+    usage: gantry-bench [--rounds N] [--events N] [--swaps N] [--data FOLDER] [--output FILE] [hops|chain|journal|process|swaps|cells|orders ...]
            gantry-bench tape [--events N] [--data FOLDER] --output FILE     writes the quotes that are measured to a file
            gantry-bench chain-once [--events N] [--data FOLDER]             runs the chain once and prints one line of JSON
     """
@@ -50,7 +50,7 @@ struct Settings {
       case "--build": build = try value(word)
       case "--bench": bench = try value(word)
       case "--output": output = try value(word)
-      case "hops", "chain", "journal", "process", "swaps", "cells": parts.append(word)
+      case "hops", "chain", "journal", "process", "swaps", "cells", "orders": parts.append(word)
       case "tape", "chain-once": command = Command(rawValue: word)
       default: throw BenchmarkError("unknown word \(word)\n\(Self.usage)")
       }

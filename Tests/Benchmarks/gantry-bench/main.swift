@@ -20,6 +20,7 @@ func benchmark() throws {
   if settings.wants("journal") { try JournalBenchmark.run(host, into: &report) }
   if settings.wants("swaps") { try SwapBenchmark(host, tape).run(into: &report) }
   if settings.wants("cells") { try CellBenchmark.run(host, tape, into: &report) }
+  if settings.wants("orders") { try OrderBenchmark.run(host, into: &report) }
   if settings.wants("process") { try ProcessBenchmark.run(settings, into: &report) }
   if let output = settings.output {
     guard let file = fopen(output, "w") else { throw BenchmarkError("cannot write \(output)") }
