@@ -61,7 +61,7 @@ let package = Package(
       swiftSettings: Settings.strict),
     .executableTarget(name: "LoaderChild", dependencies: ["GantryLoader"], path: "Tests/Support/LoaderChild", swiftSettings: Settings.strict),
     .target(name: "TestSupport", path: "Tests/Support/TestSupport", swiftSettings: Settings.strict),
-    hostTests("Admin", ["Graph", "Runtime"], with: ["BrokenPlugins", "CLinux", "gantry", "PluginHarness"]),
+    hostTests("Admin", ["Graph", "Journal", "Runtime"], with: ["BrokenPlugins", "CGantry", "CLinux", "gantry", "PluginHarness"]),
     hostTests("Base"),
     hostTests("Cells", ["Graph", "Loader", "Runtime"], with: ["gantry", "BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),
     hostTests("ChainStore", ["Trace"], with: ["CGantry", "gantry-chain", "TestSupport"]),

@@ -39,6 +39,8 @@ public struct GantryCommand: ParsableCommand {
   public static func runMain() -> Never {
     let arguments = Array(CommandLine.arguments.dropFirst())
     signal(SIGPIPE, SIG_IGN)
+    // A file that may not grow is an error of the write; children have the signal as it was.
+    signal(SIGXFSZ) { _ in }
     if let code = CellChild.run(arguments: arguments) { _exit(code) }
     if let code = LoaderChild.run(arguments: arguments) { Glibc.exit(code) }
     if let code = CheckChild.run(arguments: arguments) { Glibc.exit(code) }

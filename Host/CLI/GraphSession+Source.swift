@@ -46,6 +46,6 @@ extension GraphSession {
     let source = source.pinned(to: graph)
     return PreparedGraph(
       source: source, graph: graph, code: graph.nodes.indices.map(code), warnings: warnings, generations: generations,
-      head: JournalHeads.maker(self, source, seed: seed, graph))
+      head: JournalHeads.maker(self, source, seed: seed, epoch: 0, graph))
   }
 }

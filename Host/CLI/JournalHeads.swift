@@ -43,6 +43,8 @@ struct JournalHeadValue: Codable, Sendable {
   var profile: String?
   var sets: [String]
   var seed: UInt64
+  /// Of the ids of orders that went to brokers outside.
+  var orderEpoch: UInt16?
   var clock: String
   var instruments: [Instrument]
   var plugins: [Plugin]
@@ -57,7 +59,7 @@ struct JournalHeadValue: Codable, Sendable {
 
 enum JournalHeads {
   static func maker(
-    _ session: GraphSession, _ source: GraphSource, seed: UInt64, _ graph: Graph
+    _ session: GraphSession, _ source: GraphSource, seed: UInt64, epoch: UInt16, _ graph: Graph
   ) -> @Sendable ([ArtifactUse]) -> JournalHead {
     let text = session.text
     let images = session.images
@@ -81,7 +83,7 @@ enum JournalHeads {
       }
       let value = JournalHeadValue(
         gantry: gantryVersion, file: file, directory: source.directory, graphText: String(decoding: text, as: UTF8.self),
-        graphSha256: sha256(text), profile: source.profile, sets: source.sets, seed: seed, clock: graph.clock.rawValue,
+        graphSha256: sha256(text), profile: source.profile, sets: source.sets, seed: seed, orderEpoch: epoch == 0 ? nil : epoch, clock: graph.clock.rawValue,
         instruments: graph.instruments, plugins: plugins, images: images.map { .init(path: $0.path, sha256: $0.sha256) },
         artifacts: used, overlays: source.overlays.isEmpty ? nil : source.overlays, pins: source.pins.isEmpty ? nil : source.pins, models: source.models)
       let encoder = JSONEncoder()

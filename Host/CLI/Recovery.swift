@@ -56,7 +56,7 @@ struct Recovery {
     options.scriptedSwap = ReplaySwaps.maker(journal, session, isolated: isolated, in: work)
     options.scriptedApply = ReplayApplies.maker(
       journal, session, pluginFolders: source.pluginFolders, isolated: isolated, clock: graph.clock, in: work)
-    options.journalHead = JournalHeads.maker(session, source, seed: head.seed, graph)
+    options.journalHead = JournalHeads.maker(session, source, seed: head.seed, epoch: 0, graph)
     let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
     prepare(run)
     try run.start()

@@ -64,6 +64,7 @@ struct ReplayCommand: ParsableCommand {
       options.scriptedApply = ReplayApplies.maker(journal, session, pluginFolders: recorded.pluginFolders, clock: graph.clock, in: folder)
     }
     options.seed = head.seed
+    options.orders.epoch = head.orderEpoch ?? 0
     options.traceEvery = try TraceShare.parse(trace)
     options.onLog = { line in
       if line.severity >= .warning { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
@@ -73,7 +74,8 @@ struct ReplayCommand: ParsableCommand {
     run.wait { terminal.progress("\(grouped($0.eventCount)) events") }
     terminal.progress(nil)
     let summary = try run.finish()
-    let comparison = try JournalComparison(journal, "\(folder)/journal", names: run.portNames, applies: run.appliesFollowed)
+    let comparison = try JournalComparison(
+      journal, "\(folder)/journal", names: run.portNames, applies: run.appliesFollowed, outside: run.nodesOutside)
     if comparison.tornBytes > 0, !terminal.json {
       terminal.error("warning: the journal's last frame was not finished; \(comparison.tornBytes) bytes of it were left out")
     }

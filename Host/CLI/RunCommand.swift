@@ -171,7 +171,8 @@ struct GraphRunner {
     options.onLog = { line in
       if levels.shows(line) { terminal.error(LogFormat.text(line, paint: terminal.errorPaint)) }
     }
-    options.journalHead = JournalHeads.maker(session, source.pinned(to: graph), seed: running.seed, graph)
+    try keepOrders(graph, side, folder, &options)
+    options.journalHead = JournalHeads.maker(session, source.pinned(to: graph), seed: running.seed, epoch: options.orders.epoch, graph)
     let socket = try side?.openSocket()
     if socket == nil, live?.watch == true {
       throw GantryError("watch.no-control", "--watch needs a place for the control socket", help: ["name one with --control PATH"], exit: .usage)
@@ -218,6 +219,24 @@ struct GraphRunner {
       try terminal.object(summary)
     } else {
       terminal.out(SummaryText.render(summary, paint: terminal.paint))
+    }
+  }
+
+  /// A graph that sends orders out begins with what is known of earlier ones.
+  private func keepOrders(_ graph: Graph, _ side: LiveRun?, _ folder: String?, _ options: inout RunOptions) throws(GantryError) {
+    guard graph.clock == .live, OrderKeeping.isNeeded(graph), let folder, options.writesJournal else { return }
+    options.orders = try OrderKeeping.history(side?.state)
+    guard let state = side?.state else { return }
+    let directory = folder.hasPrefix("/") ? folder : "\(JournalHeads.workingDirectory())/\(folder)"
+    let keeping = OrderKeeping(epoch: options.orders.epoch, journal: "\(directory)/journal")
+    options.onOrdersKept = { () throws(GantryError) in try keeping.keep(in: state) }
+    for (broker, count) in options.orders.openCounts {
+      terminal.error("note: \(count) orders of the last run have no known end at \(broker); none passes before \(broker) has said how things stand")
+      guard state.halt == nil, let node = graph.nodes.first(where: { $0.name == broker }), !node.plugin.extensions.contains("gantry.reconcile/1") else { continue }
+      try state.setHalt(
+        StateFolder.Halt(
+          sinceNs: clinux_wall_ns(), by: "gantry run",
+          reason: "\(count) orders have no known end and \(broker) cannot be asked: compare positions and working orders with it first"))
     }
   }
 

@@ -63,11 +63,14 @@ enum StatusText {
   static func footer(_ status: HostStatus, _ paint: Paint) -> [String] {
     let run = status.run
     var lines: [String] = []
+    var closed: [String] = []
+    if run.gate.isUnsynced { closed.append(", for the journal cannot be written") }
+    if !run.gate.unsettledBrokers.isEmpty { closed.append(" until \(run.gate.unsettledBrokers.joined(separator: ", ")) has said how things stand") }
+    if !run.gate.illRiskNodes.isEmpty { closed.append(" while \(run.gate.illRiskNodes.joined(separator: ", ")) is quarantined") }
     let gate =
       run.gate.isHalted
       ? paint("halted", .red, bold: true) + halt(status)
-      : run.gate.illRiskNodes.isEmpty
-        ? paint("open", .green) : paint("closed", .red, bold: true) + " while \(run.gate.illRiskNodes.joined(separator: ", ")) is quarantined"
+      : closed.isEmpty ? paint("open", .green) : paint("closed", .red, bold: true) + closed.joined(separator: ", and")
     lines.append(
       "  gate \(gate)   orders \(grouped(run.gate.orders))   fills \(grouped(run.gate.fills))"
         + (run.gate.refused > 0 ? paint("   refused \(grouped(run.gate.refused))", .yellow) : ""))

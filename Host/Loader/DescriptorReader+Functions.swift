@@ -4,7 +4,7 @@ import GantryBase
 /// The functions and extensions of a plugin: present, and code.
 extension DescriptorReader {
   /// The extensions that this host asks plugins for.
-  static let pluginExtensions = [GANTRY_EXT_PULL, GANTRY_EXT_FEED, GANTRY_EXT_STATE, GANTRY_EXT_PARAMS_LIVE, GANTRY_EXT_QUERY]
+  static let pluginExtensions = [GANTRY_EXT_PULL, GANTRY_EXT_FEED, GANTRY_EXT_STATE, GANTRY_EXT_PARAMS_LIVE, GANTRY_EXT_QUERY, GANTRY_EXT_RECONCILE]
 
   mutating func checkFunctions(_ table: gantry_plugin) {
     function(table.create, "create", required: "always")
@@ -58,6 +58,10 @@ extension DescriptorReader {
       case GANTRY_EXT_PARAMS_LIVE:
         if let live = structure(raw, field: id, known: MemoryLayout<gantry_params_live>.size, zero: gantry_params_live()) {
           function(live.apply, "\(id).apply", required: "by the extension")
+        }
+      case GANTRY_EXT_RECONCILE:
+        if let table = structure(raw, field: id, known: MemoryLayout<gantry_reconcile>.size, zero: gantry_reconcile()) {
+          function(table.reconcile, "\(id).reconcile", required: "by the extension")
         }
       default:
         if let store = structure(raw, field: id, known: MemoryLayout<gantry_query_store>.size, zero: gantry_query_store()) {

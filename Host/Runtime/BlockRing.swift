@@ -27,6 +27,8 @@ final class BlockRing: Sendable {
     var isLast: Bool
     /// A journal says that the lane ran the next block together with this one.
     var isPart: Bool
+    /// What must be synced before the lane takes the block: a position in its producer's journal.
+    var syncedAt: UInt64 = 0
   }
 
   /// What `rows` holds instead of events.

@@ -2,6 +2,7 @@ import CGantry
 import CLinux
 import GantryBase
 import GantryGraph
+import GantryJournal
 import Synchronization
 
 /// An edge between two lanes: a bounded queue with a stated policy. One producing lane, one
@@ -20,6 +21,9 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
 
   let ring: BlockRing
   let policy: QueuePolicy
+  /// Of a durable edge: what its producer appends to, and the broker. Rows go on once all that was appended
+  /// before they were is synced, or cannot be any more, which the broker's end is told.
+  private let durable: (journal: JournalLane, broker: DurableBroker)?
   private let stride: Int
   private let type: EventType
   /// The producer's backlog: a circular buffer of events that found no room in the ring.
@@ -53,8 +57,9 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
   ///   - carries: by place in `origins`, whether its chains can come over this edge at all
   init(
     policy: QueuePolicy, stride: Int, type: EventType, bell: Bell, origins: OriginTable = OriginTable(sources: 0, lanes: 0),
-    carries: [Bool] = [false]
+    carries: [Bool] = [false], durable: (journal: JournalLane, broker: DurableBroker)? = nil
   ) {
+    self.durable = durable
     self.policy = policy
     self.stride = stride
     self.type = type
@@ -144,6 +149,15 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
 
   private var oldest: ChainKey {
     ChainKey(UnsafeRawPointer(backlog + backlogHead * slotBytes).assumingMemoryBound(to: gantry_header.self), sources: Origins.sourcesMax)
+  }
+
+  /// Whether a block has to wait for the journal. The consumer.
+  @inline(__always)
+  func isHeld(_ block: UnsafeMutablePointer<BlockRing.Block>) -> Bool {
+    guard let durable, block.pointee.syncedAt > durable.journal.synced else { return false }
+    if !durable.journal.isRefusing { return true }
+    durable.broker.isUnsynced.store(true, ordering: .releasing)
+    return false
   }
 
   /// Whether the producer is to wait for room before its next block: more waits here than the queue's
@@ -270,6 +284,7 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
       block.pointee.status = GANTRY_OK
       block.pointee.isLast = isLast
       block.pointee.arenaCount = 0
+      block.pointee.syncedAt = durable?.journal.appended ?? 0
       for index in 0..<count {
         let slot = UnsafeRawPointer(backlog + ((backlogHead + index) % capacity) * slotBytes)
         let row = UnsafeMutableRawPointer(block.pointee.rows + index * stride)
@@ -302,6 +317,7 @@ final class EdgeQueue: @unchecked Sendable {  // backlog and table belong to the
     block.pointee.port = 0
     block.pointee.arenaCount = 0
     block.pointee.status = GANTRY_END
+    block.pointee.syncedAt = 0
     ring.publish()
     return true
   }

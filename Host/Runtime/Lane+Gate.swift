@@ -11,15 +11,32 @@ extension Lane {
     let source = input.pointee.source
     let row = UnsafeRawPointer(source.pointee.rows + input.pointee.cursor &* source.pointee.stride)
     let order = row.assumingMemoryBound(to: gantry_order.self)
-    guard let reason = gate.check(order) else {
+    guard let reason = refusal(broker, order) ?? gate.check(order) else {
       recorder.order(order)
-      return true
+      if let durable = broker.pointee.durable, !durable._withUnsafeGuaranteedRef({ $0.open.insert(order.pointee) }) { usedTwice(order) }
+      return !isFailed
     }
     input.pointee.cursor += 1
     recorder.decision(
       .orderRefused, node: broker.pointee.index, value: Int64(bitPattern: order.pointee.order_id), detail: reason)
     reject(broker, order, reason)
     return false
+  }
+
+  /// Why a durable edge lets nothing pass now.
+  private func refusal(_ broker: UnsafeMutablePointer<LaneNode>, _ order: UnsafePointer<gantry_order>) -> UInt32? {
+    guard let durable = broker.pointee.durable, let reason = durable._withUnsafeGuaranteedRef({ $0.refusal(order) }) else { return nil }
+    gate.refuse()
+    return reason
+  }
+
+  /// An id that names two orders names none: after a crash nobody could say which one the broker has.
+  private func usedTwice(_ order: UnsafePointer<gantry_order>) {
+    end(
+      GantryError(
+        "runtime.order-id-twice",
+        "PLUGIN: a second order has the id \(order.pointee.order_id), and the first one is still open; it was not sent",
+        help: ["take each order's id from host->next_id"], exit: .failed))
   }
 
   private func reject(

@@ -6,7 +6,7 @@ import GantryGraph
 /// What the lane runs next: the streams of blocks that come into it, in the order of their chains.
 extension Lane {
   var allEnded: Bool {
-    for index in 0..<ingressCount where !ingresses[index].hasEnded { return false }
+    for index in 0..<ingressCount where !ingresses[index].hasEnded && !ingresses[index].isReply { return false }
     return true
   }
 
@@ -18,7 +18,7 @@ extension Lane {
       if ingresses[index].queue == nil {
         ingresses[index].hasEnded = true
         ingresses[index].block = nil
-      } else if !ingresses[index].hasEnded {
+      } else if !ingresses[index].hasEnded, !ingresses[index].isReply {
         isEnd = false
       }
     }
@@ -153,7 +153,7 @@ extension Lane {
   func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
     guard !ingress.pointee.hasEnded else { return false }
     return ingress.pointee.ring._withUnsafeGuaranteedRef { ring in
-      while !isFailed, let block = ring.front() {
+      while !isFailed, let block = front(ingress) {
         if block.pointee.status != GANTRY_OK, block.pointee.status != GANTRY_AGAIN {
           ingress.pointee.status = block.pointee.status
         }

@@ -204,7 +204,10 @@ extension Lane {
     if joins[index].isFull, !isFirst { return .late }
     // Read before the ring is looked at: what was published before it is then seen.
     let isPast = head.map { passed(index, $0) } ?? false
-    guard let block = ingress.pointee.ring._withUnsafeGuaranteedRef({ $0.front() }) else { return isPast ? .passed : .late }
+    guard let block = front(ingress) else {
+      // What is held back until it is on the disk has come, and is not here.
+      return isPast && ingress.pointee.ring._withUnsafeGuaranteedRef({ $0.front() == nil }) ? .passed : .late
+    }
     if block.pointee.count > 0 {
       joins[index].stage(block, isLast: block.pointee.isLast && clock == .replay)
     } else {

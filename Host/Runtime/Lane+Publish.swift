@@ -198,7 +198,15 @@ extension Lane {
       }
     }
     let rows = UnsafeRawPointer(port.pointee.rows + first &* port.pointee.stride)
-    if uses.contains(.execution) { gate.sawExecutions(rows, count, port.pointee.stride) }
+    if uses.contains(.execution) {
+      gate.sawExecutions(rows, count, port.pointee.stride)
+      if let durable = node.pointee.durable {
+        for row in 0..<count {
+          let execution = (rows + row &* port.pointee.stride).assumingMemoryBound(to: gantry_execution.self)
+          durable._withUnsafeGuaranteedRef { _ = $0.open.saw(execution.pointee) }
+        }
+      }
+    }
     if uses.contains(.account) { gate.sawAccount(rows + (count - 1) &* port.pointee.stride) }
     if uses.contains(.journaled) || uses.contains(.captured) {
       recorder.outputs(

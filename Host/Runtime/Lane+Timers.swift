@@ -48,7 +48,7 @@ extension Lane {
     endOwnChain(node, status)
   }
 
-  private func beginOwnChain(_ node: UnsafeMutablePointer<LaneNode>, atNs: Int64, eventNs: Int64) {
+  func beginOwnChain(_ node: UnsafeMutablePointer<LaneNode>, atNs: Int64, eventNs: Int64) {
     now.publish(atNs)
     timerHeader.pointee = gantry_header()
     timerHeader.pointee.event_ns = eventNs
@@ -64,7 +64,7 @@ extension Lane {
 
   /// Publishes what the node wrote without an input and carries that chain to its end. A flush that
   /// goes well says nothing about the events that a node fails on.
-  private func endOwnChain(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status, isFlush: Bool = false) {
+  func endOwnChain(_ node: UnsafeMutablePointer<LaneNode>, _ status: gantry_status, isFlush: Bool = false) {
     let cause = UnsafeRawPointer(timerHeader).assumingMemoryBound(to: UInt8.self)
     if status != GANTRY_OK || node.pointee.outputs.pointee.consumed != 1 {
       endedBadly(node, cause, status)
@@ -82,7 +82,7 @@ extension Lane {
   /// carried to its end.
   func finish() {
     // Lanes that feed each other do not wait for each other's last events.
-    if isInCycle { closeIngresses() }
+    closeIngresses(onlyReplies: !isInCycle)
     if !isFailed {
       recorder.beginLast()
       for place in 0..<blockSlotCount where !isFailed { flushBlockNode(nodes + Int(blockSlots[place])) }
@@ -93,8 +93,10 @@ extension Lane {
     recorder.laneEnded(events: eventCount)
   }
 
-  private func closeIngresses() {
-    for index in 0..<ingressCount { ingresses[index].ring._withUnsafeGuaranteedRef { $0.close() } }
+  private func closeIngresses(onlyReplies: Bool = false) {
+    for index in 0..<ingressCount where !onlyReplies || ingresses[index].isReply {
+      ingresses[index].ring._withUnsafeGuaranteedRef { $0.close() }
+    }
   }
 
   private func flushSingleNode(_ node: UnsafeMutablePointer<LaneNode>) {

@@ -67,6 +67,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
   /// The swaps and the applies of the journal that this lane follows.
   let scriptedSwaps: ScriptedSwaps?
   let scriptedChanges: ScriptedChanges?
+  /// Brokers of this lane that are asked how things stand before orders pass.
+  var unsettled = 0
   /// Nodes that are followed now.
   var followerCount = 0
   var feedbackHead = 0
@@ -127,6 +129,8 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     var queue: Unmanaged<EdgeQueue>?
     /// The lane that it comes from; -1 for a source of this lane.
     var fromLane: Int32 = -1
+    /// A feedback edge from a lane behind this one, whose end is not waited for.
+    var isReply = false
   }
 
   /// One port that an ingress feeds.
@@ -208,6 +212,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     recorder.take(plan.links, plan.linkCount)
     recorder.lane = .passUnretained(self)
     lookAtQuickNodes()
+    countUnsettled()
   }
 
   /// Runs another plan from the next block on. While the lane's thread does not run, or is parked.
@@ -232,6 +237,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     recorder.take(plan.links, plan.linkCount)
     lookAtQuickNodes()
     markTaps()
+    countUnsettled()
   }
 
   /// What has changed may have changed what a node's events cause.
@@ -268,6 +274,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
         approachMarker(since: seen)
         continue
       }
+      if unsettled > 0 { settleBrokers() }
       if stopRequested.load(ordering: .relaxed), endSources() { break }
       if !runNext() {
         if allEnded { break }

@@ -25,6 +25,8 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     /// Nodes of which every output is journaled.
     var journals: Set<String> = []
     var captures: [(node: String, port: String)]
+    /// Of a run that acts on the outside: its durable edges, and by number what a lane appends to.
+    var durable: (edges: DurableEdges, journal: (Int) -> JournalLane)?
   }
 
   let graph: Graph
@@ -105,6 +107,8 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     let single = BlockPlan.singles(graph)
     let reach = BlockPlan.reachable(graph, laneOf, lanes: laneCount)
     written = instances.map(\.schemas)
+    let forward = BlockPlan.reachable(graph, laneOf, lanes: laneCount, overFeedback: false)
+    durable = sources.scripts.isEmpty ? options.durable : nil
     sourceOrigins = graph.nodes.indices.map { graph.nodes[$0].plugin.kind == .source ? instances[$0].context.pointee.origin : 0 }
     for index in graph.nodes.indices { makePorts(index, instances[index], single[index], options) }
     for lane in 0..<laneCount {
@@ -126,6 +130,9 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
             isSingle: single[index], onErrorHalts: graph.nodes[index].onError == .halt,
             fallback: fallback(of: index, members, single), shadows: graph.nodes[index].shadows.map { Int32(numbers[$0]) } ?? -1))
       }
+      for (slot, index) in members.enumerated() where DurableEdges.isDurable(graph.nodes[index]) {
+        nodes[slot].durable = durable.map { .passUnretained($0.edges.broker(numbers[index])) }
+      }
       for (slot, index) in members.enumerated() { giveTail(nodes + slot, instances[index], graph.nodes[index].swap) }
       let blockSlots = table(members.indices.filter { !single[members[$0]] }.map { Int32($0) })
       let singles = members.indices.filter { single[members[$0]] }
@@ -141,7 +148,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
           singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count, quickInputs: quick.pointer, quickInputCount: quick.count,
           ingresses: ingressTable.pointer, ingressCount: ingressTable.count, timers: timers[lane],
           feedback: allocate(graph.feedbackMax + 1, of: Lane.FeedbackEntry.self), feedbackMax: graph.feedbackMax,
-          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0, isInCycle: reach[lane][lane],
+          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0, isInCycle: forward[lane][lane],
           wiring: LaneWiring(nodes: nodes, singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count),
           join: JoinPlan(
             isJoining ? streams(ingressTable.pointer, ingressTable.count, isScripted: script != nil, feeds: reach[lane]) : [],
@@ -259,7 +266,11 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
         consumer.element.inputs.filter { $0.fromNode == (node.shadows ?? index) && $0.fromPort == port }
       }
       var uses: PortUses = []
-      if node.shadows == nil, readers.contains(where: \.isFeedback) { uses.insert(.feedback) }
+      // Feedback to another lane goes over a queue, like any edge.
+      let comesBack = graph.nodes.indices.contains { consumer in
+        laneOf[consumer] == laneOf[index] && graph.nodes[consumer].inputs.contains { $0.isFeedback && $0.fromNode == index && $0.fromPort == port }
+      }
+      if node.shadows == nil, comesBack { uses.insert(.feedback) }
       if options.journalsAll || options.journals.contains(node.name) || node.plugin.kind == .broker, !isSource { uses.insert(.journaled) }
       if options.captures.contains(where: { $0.node == node.name && $0.port == description.name }) { uses.insert(.captured) }
       if node.plugin.kind == .broker, description.type == .account { uses.insert(.account) }
@@ -417,15 +428,19 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
   ) -> UnsafeMutablePointer<PortBuffer> {
     let origin = portsOf[edge.fromNode]! + edge.fromPort
     let type = graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].type
+    let durable = type == .order && DurableEdges.isDurable(graph.nodes[index]) ? durable : nil
+    durable?.edges.add(bell)
+    // What is on the disk is not dropped on the way.
+    let policy = durable == nil ? edge.queue ?? QueuePolicy() : QueuePolicy(size: edge.queue?.size ?? QueuePolicy().size)
     let queue = EdgeQueue(
-      policy: edge.queue ?? QueuePolicy(), stride: origin.pointee.stride, type: type, bell: bell, origins: origins,
-      carries: carried(by: edge.fromNode))
+      policy: policy, stride: origin.pointee.stride, type: type, bell: bell, origins: origins, carries: carried(by: edge.fromNode),
+      durable: durable.map { ($0.journal(laneOf[edge.fromNode]), $0.edges.broker(numbers[index])) })
     queues.append(
       (
         from: "\(graph.nodes[edge.fromNode].name).\(graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].name)",
         to: graph.nodes[index].name, queue: queue
       ))
-    links.append((port: origin, fromNode: edge.fromNode, queue: queue))
+    links.append((port: origin, fromNode: edge.fromNode, queue: queue, broker: durable?.edges.broker(numbers[index])))
     let output = allocate(1, of: gantry_output.self)
     output.initialize(to: origin.pointee.output.pointee)
     let port = allocate(1, of: PortBuffer.self)
@@ -444,11 +459,12 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     ingresses.append(
       Lane.Ingress(
         ring: .passUnretained(queue.ring), ports: entry, portCount: 1, block: nil, offset: 0, hasEnded: false, status: 0,
-        context: nil, queue: .passUnretained(queue), fromLane: Int32(laneOf[edge.fromNode])))
+        context: nil, queue: .passUnretained(queue), fromLane: Int32(laneOf[edge.fromNode]), isReply: edge.isFeedback))
     return port
   }
 
-  private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, queue: EdgeQueue)] = []
+  private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, queue: EdgeQueue, broker: DurableBroker?)] = []
+  private var durable: (edges: DurableEdges, journal: (Int) -> JournalLane)?
   /// Events that arrive over a queue were counted where they were made.
   private func discardedStatistics() -> UnsafeMutablePointer<NodeStatistics> {
     let statistics = allocate(1, of: NodeStatistics.self)
@@ -461,7 +477,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       let mine = links.filter { laneOf[$0.fromNode] == lane }
       for link in mine { link.port.pointee.uses.insert(.queued) }
       (plans[lane].links, plans[lane].linkCount) = table(
-        mine.map { LaneRecorder.QueueLink(port: $0.port, queue: .passUnretained($0.queue)) })
+        mine.map { LaneRecorder.QueueLink(port: $0.port, queue: .passUnretained($0.queue), broker: $0.broker.map { .passUnretained($0) }) })
     }
   }
 

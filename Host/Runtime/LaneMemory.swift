@@ -140,6 +140,8 @@ struct LaneNode {
   var shadows: Int32 = -1
   /// Feeds a muted instance; see `NodeWatch.followed`.
   var follower: Unmanaged<Follower>?
+  /// Of a broker outside: its end of the durable edge. The run keeps it.
+  var durable: Unmanaged<DurableBroker>?
   /// The node's last rows, for warming a candidate.
   var tail: UnsafeMutablePointer<InputTail>?
 }
@@ -169,6 +171,8 @@ struct NodeContext {
   var now: UnsafeMutablePointer<Int64>
   var random: RandomState
   var nextID: UInt64 = 0
+  /// A canary's ids begin this much further on.
+  var idRange: UInt64 = 1 << 37
   var mayUseTimers: Bool = false
   /// The graph grants `secrets`.
   var mayReadSecrets: Bool = false

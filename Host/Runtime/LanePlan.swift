@@ -89,6 +89,15 @@ public enum BlockPlan {
         names.append(node.name)
       }
     }
+    // A broker outside has a lane of its own: it may wait for its connection, and orders wait on the edge
+    // into it until they are on the disk.
+    for (index, node) in graph.nodes.enumerated() where graph.clock == .live && DurableEdges.isDurable(node) {
+      guard of.indices.contains(where: { $0 != index && of[$0] == of[index] }) else { continue }
+      of[index] = names.count
+      var name = node.name
+      while names.contains(name) { name += "-edge" }
+      names.append(name)
+    }
     for (index, node) in graph.nodes.enumerated() {
       if let beside = node.shadows { of[index] = of[beside] }
     }
@@ -102,10 +111,13 @@ public enum BlockPlan {
   }
 
   /// Which lane feeds which, directly or through others.
-  static func reachable(_ graph: Graph, _ of: [Int], lanes: Int) -> [[Bool]] {
+  static func reachable(_ graph: Graph, _ of: [Int], lanes: Int, overFeedback: Bool = true) -> [[Bool]] {
     var reach = Array(repeating: Array(repeating: false, count: lanes), count: lanes)
     for (index, node) in graph.nodes.enumerated() {
-      for edge in node.inputs where of[edge.fromNode] != of[index] { reach[of[edge.fromNode]][of[index]] = true }
+      for edge in node.inputs where overFeedback || !edge.isFeedback {
+        guard of[edge.fromNode] != of[index] else { continue }
+        reach[of[edge.fromNode]][of[index]] = true
+      }
     }
     for middle in 0..<lanes {
       for from in 0..<lanes where reach[from][middle] {

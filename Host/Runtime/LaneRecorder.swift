@@ -28,11 +28,15 @@ public enum RecordKind: UInt8, Sendable {
   case rounds = 9
   /// The graph became another one here: `ApplyRecord`, then a `SourceBegin` for each source that began.
   case change = 10
+  /// Orders on their way to a broker outside, which it sees once this is on the disk: `BoundRecord`, rows.
+  case bound = 11
+  /// A broker outside begins: `BrokerRecord`, its name, and the orders of earlier runs without a known end.
+  case broker = 12
 }
 
 /// Decisions of the host, in `DecisionRecord.what`.
 public enum Decision: UInt32, Sendable {
-  case breakerOpened = 1, breakerClosed, orderRefused, halted, unhalted, dropped, flipped, sourceEnded, swapBegan, flippedBack, canaryBegan, swapEnded
+  case breakerOpened = 1, breakerClosed, orderRefused, halted, unhalted, dropped, flipped, sourceEnded, swapBegan, flippedBack, canaryBegan, swapEnded, reconciled
 }
 
 public struct RowsRecord: BitwiseCopyable, Equatable, Sendable {
@@ -109,6 +113,20 @@ public struct SourceBegin: BitwiseCopyable, Equatable, Sendable {
   public var afterNs: Int64
 }
 
+public struct BoundRecord: BitwiseCopyable, Equatable, Sendable {
+  /// The broker's node.
+  public var broker: UInt32
+  public var count: UInt32
+}
+
+public struct BrokerRecord: BitwiseCopyable, Equatable, Sendable {
+  public var node: UInt32
+  /// Of its outputs, the one with executions; all ones when there is none.
+  public var executions: UInt32
+  public var nameBytes: UInt32
+  public var count: UInt32
+}
+
 final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread while it runs
   private let journal: JournalLane?
   private let services: HostServices
@@ -127,6 +145,8 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     var port: UnsafeMutablePointer<PortBuffer>
     var queue: Unmanaged<EdgeQueue>
     var hasEnded = false
+    /// Orders that go to it are on the disk first.
+    var broker: Unmanaged<DurableBroker>?
   }
 
   init(
@@ -289,12 +309,56 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
 
   func forward(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int, round: (Int) -> UInt32) {
     for index in 0..<queueCount where queues[index].port == port {
+      if let broker = queues[index].broker { broker._withUnsafeGuaranteedRef { bind(rows, count, stride: port.pointee.stride, to: $0) } }
       queues[index].queue._withUnsafeGuaranteedRef {
         $0.push(
           rows, count: count, stride: port.pointee.stride, arena: port.pointee.arena,
           arenaCount: Int(port.pointee.output.pointee.arena_count), round: round)
       }
+      if queues[index].broker != nil { journal?.requestSync() }
     }
+  }
+
+  /// Writes orders down that are about to go to a broker outside.
+  private func bind(_ rows: UnsafeRawPointer, _ count: Int, stride: Int, to broker: DurableBroker) {
+    let size = MemoryLayout<BoundRecord>.size
+    var first = 0
+    while first < count {
+      let part = min(count - first, blockRows)
+      let record = BoundRecord(broker: UInt32(bitPattern: broker.number), count: UInt32(part))
+      guard let journal, let target = journal.reserve(kind: RecordKind.bound.rawValue, sequence: nextSequence(), count: size + part * stride) else {
+        lostRecords += 1
+        return broker.isUnsynced.store(true, ordering: .releasing)
+      }
+      target.storeBytes(of: record, as: BoundRecord.self)
+      (target + size).copyMemory(from: rows + first * stride, byteCount: part * stride)
+      journal.commit(count: size + part * stride)
+      first += part
+    }
+  }
+
+  /// Asks for all that this lane has written down to be on the disk; `isSynced` says when it is.
+  func requestSync() -> UInt64 {
+    journal?.requestSync()
+    return journal?.appended ?? 0
+  }
+
+  /// Whether that is so, or cannot become so.
+  func isSynced(_ position: UInt64) -> Bool { journal.map { $0.synced >= position || $0.isRefusing } ?? true }
+
+  /// A broker outside begins here. While the lane does not run, or is parked.
+  func begin(_ broker: DurableBroker, name: String, executions: Int?) {
+    guard let journal else { return }
+    let orders = broker.open.inOrder
+    var bytes = Array(name.utf8)
+    let record = BrokerRecord(
+      node: UInt32(bitPattern: broker.number), executions: executions.map { UInt32($0) } ?? .max, nameBytes: UInt32(bytes.count),
+      count: UInt32(orders.count))
+    orders.withUnsafeBytes { bytes += $0 }
+    withUnsafeBytes(of: record) { head in
+      bytes.withUnsafeBytes { keep(journal.append(kind: RecordKind.broker.rawValue, sequence: nextSequence(), head, $0)) }
+    }
+    journal.requestSync()
   }
 
   private func finishQueues() {

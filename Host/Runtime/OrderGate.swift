@@ -104,6 +104,18 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
     return nil
   }
 
+  /// An order was refused elsewhere, before the gate was asked.
+  func refuse() {
+    refused += 1
+    refusalsUnseen += 1
+  }
+
+  /// Orders of an earlier run work at a broker.
+  func inherit(_ orders: Int) {
+    workingOrders += orders
+    exposure.store(workingOrders + openPositions, ordering: .releasing)
+  }
+
   private func count(_ order: UnsafePointer<gantry_order>) {
     orders += 1
     hash.add(order)
@@ -118,8 +130,8 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
       let execution = (rows + index * stride).assumingMemoryBound(to: gantry_execution.self)
       let kind = UInt32(execution.pointee.kind)
       if kind == GANTRY_EXEC_REJECTED { rejections += 1 }
-      if kind == GANTRY_EXEC_FILL {
-        fills += 1
+      if kind == GANTRY_EXEC_FILL { fills += 1 }
+      if kind == GANTRY_EXEC_FILL || kind == GANTRY_EXEC_POSITION {
         let place = min(Int(execution.pointee.header.instrument), instruments - 1)
         openPositions += (execution.pointee.position != 0 ? 1 : 0) - (positions[place] != 0 ? 1 : 0)
         positions[place] = execution.pointee.position

@@ -43,7 +43,9 @@ extension Run {
       secondsRunning: Double(clinux_monotonic_ns() - startedNs) / 1e9, chainP50Ns: chain.percentile(0.5),
       chainP99Ns: chain.percentile(0.99),
       gate: RunStatus.Gate(
-        isHalted: gate.isHalted, illRiskNodes: gate.illRiskNodes.map { services.nodeName(Int($0)) }, orders: gate.orders,
+        isHalted: gate.isHalted, illRiskNodes: gate.illRiskNodes.map { services.nodeName(Int($0)) },
+        unsettledBrokers: durable.unsettled.map { services.nodeName($0) },
+        isUnsynced: durable.hasFailed.load(ordering: .acquiring) && !durable.isEmpty, orders: gate.orders,
         refused: gate.refused, fills: gate.fills),
       lanes: lanes.map { RunStatus.Lane(name: $0.name, events: $0.eventCount, hasEnded: $0.hasEnded.load(ordering: .acquiring)) },
       nodes: nodes,

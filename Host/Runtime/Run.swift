@@ -49,6 +49,10 @@ public struct RunOptions: Sendable {
   public var onLetGo: @Sendable (PluginCode) -> Void = { _ in }
   /// What goes on where the followed journal ends; nil: the run ends there.
   public var continuation: Continuation?
+  /// What is known of orders at brokers outside, from earlier runs.
+  public var orders = OrderHistory()
+  /// Told, in `start`, that the journal has that on the disk, before any order passes. Throwing ends the start.
+  public var onOrdersKept: @Sendable () throws(GantryError) -> Void = { () throws(GantryError) in }
   /// How long one call of a plugin may last before it is called a hang.
   public var hangNs: Int64 = 30_000_000_000
   /// Told of each hang, on the control thread, after it was logged and stands in the crash record.
@@ -117,6 +121,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   let log = LogRing()
   let planner: LanePlanner
   let gate: OrderGate
+  let durable: DurableEdges
   /// Held by whoever changes the graph or an instance: one at a time.
   let changes = Mutex<Void>(())
   /// Swaps under way and ended. Held for moments only.
@@ -178,6 +183,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     services = HostServices(graph: graph, nodes: roster, log: log, secrets: options.secrets)
     scan = try options.script.map { (path) throws(GantryError) in try JournalScan(path) }
     following = Atomic(options.script != nil)
+    durable = DurableEdges(log: log)
+    try Run.checkBrokers(graph, options)
     gate = OrderGate(
       riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)), instruments: graph.instruments.count, script: scan?.refusals)
     planner = LanePlanner(
@@ -276,7 +283,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     // A reader's thread has a tag of its own; both are never 0, which is nobody's.
     context.laneTag = node.plugin.kind == .source ? UInt64(10_000 + number) : UInt64(lane + 1)
     context.clock = graph.clock == .live ? .live : .replay
-    context.nextID = lastIDs[number] ?? UInt64((node.shadows ?? number) + 1) * 1_000_000_000_000
+    context.nextID = lastIDs[number] ?? options.orders.firstID(node: node.shadows ?? number)
+    context.idRange = options.orders.canaryRange
     context.mayUseTimers = node.plugin.usesTimers
     context.mayReadSecrets = node.grants.contains(.secrets)
     let pointer = UnsafeMutablePointer<NodeContext>.allocate(capacity: 1)
@@ -318,6 +326,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       }
       try startStandbys()
       try writeMeta()
+      try beginBrokers()
       for lane in planner.lanes { try startThread(of: lane) }
       try startScripts()
       if options.script == nil { for intake in intakes.values { try intake.start() } }
@@ -353,6 +362,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
         for object in head.objects { try keep(object, in: writer) }
         journal = writer
         if options.continuation != nil, let script = options.script { try adopt(script, into: writer.directory) }
+        durable.follow(writer)
       }
     }
     for index in graph.nodes.indices where graph.nodes[index].plugin.kind == .source { origins.append(index) }
@@ -369,7 +379,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     let layout = planner.layout
     layout.plan(
       instances: instances, bells: bells, statistics: planner.statistics.pointers, sources: sources,
-      options: LaneLayout.Options(journalsAll: options.journalsAll, journals: options.journals, captures: options.captures))
+      options: layoutOptions)
     for number in laneNames.indices { planner.add(Lane(try makeLaneParts(number, laneNames[number], isScripted: options.script != nil), layout.plans[number])) }
     layout.settle(planner.lanes, instances: instances, now: laneNow)
   }
@@ -392,6 +402,12 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       trace: LaneTrace(every: options.traceEvery, nodes: roster.count, hops: log, clock: clock), gate: gate,
       isScripted: isScripted && graph.clock == .live, scriptedSwaps: isScripted ? scriptedSwaps : nil,
       scriptedChanges: isScripted ? scriptedChanges : nil)
+  }
+
+  var layoutOptions: LaneLayout.Options {
+    LaneLayout.Options(
+      journalsAll: options.journalsAll, journals: options.journals, captures: options.captures,
+      durable: journal.map { [durable] journal in (durable, { journal.lane($0) }) })
   }
 
   var laneTimes: [UnsafeMutablePointer<Int64>] { laneNow }
@@ -562,6 +578,12 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   public var portNames: [(node: String, ports: [String])] {
     let graph = graph
     return roster.map { name in (name, graph.node(named: name).map { graph.nodes[$0].plugin.outputs.map(\.name) } ?? []) }
+  }
+
+  /// Numbers of the nodes that act on the outside, where the last graph has them.
+  public var nodesOutside: [Int] {
+    let graph = graph
+    return roster.indices.filter { number in graph.node(named: roster[number]).map { graph.nodes[$0].plugin.effects == .external } ?? false }
   }
 
   /// How many applies of a followed journal are whole; see `JournalComparison`.

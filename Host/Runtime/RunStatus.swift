@@ -88,15 +88,21 @@ public struct RunStatus: Sendable, Codable {
     public var isHalted: Bool
     /// Nodes of kind risk that are quarantined: the gate is closed while there are any.
     public var illRiskNodes: [String]
+    /// Brokers outside that have not said yet how things stand: no order passes to them.
+    public var unsettledBrokers: [String]
+    /// The journal has failed: no order passes to a broker outside.
+    public var isUnsynced: Bool
     public var orders: UInt64
     public var refused: UInt64
     public var fills: UInt64
-    public var isOpen: Bool { !isHalted && illRiskNodes.isEmpty }
+    public var isOpen: Bool { !isHalted && illRiskNodes.isEmpty && unsettledBrokers.isEmpty && !isUnsynced }
 
     enum CodingKeys: String, CodingKey {
       case orders, refused, fills
       case isHalted = "is_halted"
       case illRiskNodes = "ill_risk_nodes"
+      case unsettledBrokers = "unsettled_brokers"
+      case isUnsynced = "is_unsynced"
     }
   }
 

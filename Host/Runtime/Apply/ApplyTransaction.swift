@@ -84,6 +84,12 @@ final class ApplyTransaction {
 
   /// Makes and configures what is new, and lays the new graph out. Changes nothing that runs.
   func prepare(_ code: (Int) throws(GantryError) -> PluginCode) throws(GantryError) {
+    try Run.checkBrokers(graph, run.options)
+    if let node = graph.nodes.first(where: { DurableEdges.isDurable($0) }), !old.graph.nodes.contains(where: { DurableEdges.isDurable($0) }) {
+      throw GantryError(
+        "apply.first-broker", "\(node.name) would send orders to the world outside, and this run began without: its order ids are those of every run",
+        at: node.place, help: ["stop the host and start it with the new graph"], exit: .failed)
+    }
     try number()
     layout = LaneLayout(graph: graph, numbers: numbers, laneOf: laneOf, laneCount: laneNames.count)
     for index in graph.nodes.indices where !plan.nodes[index].isFresh { instances[index] = plan.nodes[index].old.map { old.instances[$0] } }
@@ -116,8 +122,7 @@ final class ApplyTransaction {
     if isScripted { sources.scripts = run.scriptRings(lanes: laneNames.count, instances.map { $0! }, apply: run.changeCount + 1) }
     layout.plan(
       instances: instances.map { $0! }, bells: run.bells, statistics: run.planner.statistics.pointers, sources: sources,
-      options: LaneLayout.Options(
-        journalsAll: run.options.journalsAll, journals: run.options.journals, captures: run.options.captures))
+      options: run.layoutOptions)
     for number in run.planner.lanes.count..<max(laneNames.count, run.planner.lanes.count) where run.spareLanes[number] == nil {
       run.spareLanes[number] = try run.makeLaneParts(number, laneNames[number], isScripted: isScripted)
     }
@@ -337,6 +342,9 @@ final class ApplyTransaction {
       case .goingOn(let chains): goOn(chains, cutNs: held.cutNs)
       }
     carryTimers(from: before)
+    for index in graph.nodes.indices where !isScripted && plan.nodes[index].isFresh && DurableEdges.isDurable(graph.nodes[index]) {
+      run.beginBroker(graph.nodes[index], number: numbers[index], instances[index]!, lane: lanes[laneOf[index]], isNew: plan.nodes[index].old == nil)
+    }
     let record = ApplyRecord(
       number: number, lanes: lanes.count, cutNs: held.cutNs, ranToCut: held.ranToCut, sources: sources.count, sha256: sha256)
     for lane in lanes {

@@ -27,7 +27,8 @@ public struct JournalDifference: Sendable, Codable {
 }
 
 /// Compares two journals record by record: orders, events that left, decisions of the host. How the
-/// events came in blocks does not matter.
+/// events came in blocks does not matter. What nodes say that act on the outside came from there, and a
+/// replay does not ask again: it is left out.
 public struct JournalComparison {
   public private(set) var difference: JournalDifference?
   /// Records that were compared and found equal.
@@ -42,13 +43,30 @@ public struct JournalComparison {
     var cut: Set<Int> = []
     /// Records of each lane that have been read ahead.
     var waiting: [Int: [(kind: UInt8, bytes: [UInt8])]] = [:]
+    /// Numbers of nodes that act on the outside.
+    let outside: Set<UInt32>
+
+    /// Whether a replay has to say the same.
+    func counts(_ kind: RecordKind, _ payload: UnsafeRawBufferPointer) -> Bool {
+      switch kind {
+      case .order: true
+      case .output: payload.count < MemoryLayout<EventsRecord>.size || !outside.contains(payload.loadUnaligned(as: EventsRecord.self).node)
+      case .decision: payload.count < 4 || payload.loadUnaligned(as: UInt32.self) != Decision.reconciled.rawValue
+      default: false
+      }
+    }
   }
 
-  /// - Parameter applies: what comes after this many applies is left out; a journal that was cut in the
-  ///   middle of one is not followed beyond it
-  public init(_ expected: String, _ got: String, names: [(node: String, ports: [String])], applies: UInt32 = .max) throws(GantryError) {
-    var left = Stream(reader: try JournalReader(directory: expected), applies: applies)
-    var right = Stream(reader: try JournalReader(directory: got), applies: applies)
+  /// - Parameters:
+  ///   - applies: what comes after this many applies is left out; a journal that was cut in the
+  ///     middle of one is not followed beyond it
+  ///   - outside: numbers of nodes that act on the outside
+  public init(
+    _ expected: String, _ got: String, names: [(node: String, ports: [String])], applies: UInt32 = .max, outside: [Int] = []
+  ) throws(GantryError) {
+    let numbers = Set(outside.map { UInt32($0) })
+    var left = Stream(reader: try JournalReader(directory: expected), applies: applies, outside: numbers)
+    var right = Stream(reader: try JournalReader(directory: got), applies: applies, outside: numbers)
     var lanes: Set<Int> = []
     while true {
       guard let record = try JournalComparison.next(&left, lane: nil) else { break }
@@ -91,7 +109,7 @@ public struct JournalComparison {
     while let record = try stream.reader.next() {
       guard let kind = RecordKind(rawValue: record.kind), !stream.cut.contains(record.lane) else { continue }
       if kind == .change, let apply = JournalScan.apply(record.payload), apply.record.number > stream.applies { stream.cut.insert(record.lane) }
-      guard kind == .output || kind == .decision || kind == .order else { continue }
+      guard stream.counts(kind, record.payload) else { continue }
       let bytes = Array(record.payload)
       if lane == nil || record.lane == lane { return (record.lane, record.kind, bytes) }
       stream.waiting[record.lane, default: []].append((record.kind, bytes))

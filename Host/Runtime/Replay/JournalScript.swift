@@ -135,7 +135,7 @@ final class JournalScript: @unchecked Sendable {  // set up while it waits or ha
       case .decision: if try !decision(record.payload) { return }
       case .change: if try !change(record.payload) { return }
       case .end: end(GANTRY_END)
-      case .output, .order: break
+      case .output, .order, .bound, .broker: break
       }
     }
   }

@@ -145,6 +145,11 @@ final class HandOver {
     place.pointee.breaker = Breaker()
     place.pointee.statistics.pointee.breaker = Breaker()
     place.pointee.watch.remove(.troubled)
+    if let durable = place.pointee.durable {
+      // What was under way in the moment of the change is asked, before any order passes.
+      durable._withUnsafeGuaranteedRef { _ = $0.begin(with: new) }
+      lane.countUnsettled()
+    }
   }
 
   /// The swap is over. The code that does not run is told to be free only now: a revert needed it.

@@ -200,9 +200,6 @@ final class CanaryCommand: LaneCommand, @unchecked Sendable {
     super.init()
   }
 
-  /// A node has 10^12 ids; a canary's begin this much further on.
-  private static let idRange: UInt64 = 1 << 37
-
   override func perform(_ lane: Lane) -> Bool {
     if follower.isInline {
       follower.fireDueInline(lane)
@@ -211,7 +208,7 @@ final class CanaryCommand: LaneCommand, @unchecked Sendable {
     }
     follower.beInline()
     // Two instances give out ids from here on, for orders that both stand.
-    follower.muted.instance.context.pointee.nextID += CanaryCommand.idRange
+    follower.muted.instance.context.pointee.nextID += follower.muted.instance.context.pointee.idRange
     lane.nodes[slot].watch.insert(.canary)
     lane.recorder.decision(.canaryBegan, node: lane.nodes[slot].index, value: change)
     return true

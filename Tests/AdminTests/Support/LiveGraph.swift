@@ -17,6 +17,8 @@ final class LiveGraph {
   /// Under `folder`.
   let runFolder: String
   let pid: pid_t
+  /// Those that this host was given on top.
+  let arguments: [String]
   private let isOwner: Bool
   private var ending: Int32?
 
@@ -43,12 +45,13 @@ final class LiveGraph {
 
     """
 
-  init(_ graph: String = quickstart, folder given: String? = nil, arguments: [String] = []) throws {
+  init(_ graph: String = quickstart, folder given: String? = nil, arguments: [String] = [], environment: [String] = []) throws {
     folder = try given ?? LiveGraph.temporaryFolder()
     isOwner = given == nil
+    self.arguments = arguments
     if access("\(folder)/graph.yaml", F_OK) != 0 || given == nil { try LiveGraph.write(graph, "\(folder)/graph.yaml") }
     runFolder = "run-\(clinux_monotonic_ns())"
-    pid = try Child.start(["run", "graph.yaml", "--control", "c.sock", "--run-folder", runFolder] + arguments, in: folder)
+    pid = try Child.start(["run", "graph.yaml", "--control", "c.sock", "--run-folder", runFolder] + arguments, in: folder, environment: environment)
     try until("the host listens") { self.hasEnded || self.isListening }
     guard !hasEnded else { throw Trouble("the host ended: \(errors)") }
   }
@@ -174,9 +177,9 @@ struct Verb {
 
 enum Child {
   /// Starts `gantry` in a folder, its outputs in files.
-  static func start(_ arguments: [String], in folder: String, out: String? = nil, error: String? = nil) throws -> pid_t {
+  static func start(_ arguments: [String], in folder: String, out: String? = nil, error: String? = nil, environment: [String] = []) throws -> pid_t {
     let script = "cd \"$1\" && shift && exec \"$@\""
-    var words = (["/bin/sh", "-c", script, "sh", folder, LiveGraph.executable] + arguments).map { strdup($0) } + [nil]
+    var words = (["/bin/sh", "-c", script, "sh", folder, "env"] + environment + [LiveGraph.executable] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

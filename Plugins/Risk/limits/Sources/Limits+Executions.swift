@@ -13,7 +13,8 @@ extension Limits {
         $0.wished = $0.quantity; $0.changeID = 0
       }
     }
-    if kind == GANTRY_EXEC_FILL { try onFill(execution, cause, outputs) }
+    // A position that the broker tells of is a fill of nothing: what was not seen being traded is adopted.
+    if kind == GANTRY_EXEC_FILL || kind == GANTRY_EXEC_POSITION { try onFill(execution, cause, outputs) }
     guard let open = table.find(execution.pointee.order_id) else { return }
     switch kind {
     case GANTRY_EXEC_FILL:

@@ -178,6 +178,8 @@ typedef struct gantry_order {
 #define GANTRY_EXEC_MODIFIED 5u
 #define GANTRY_EXEC_EXPIRED 6u
 #define GANTRY_EXEC_TRIGGERED 7u
+/// No order's: the account holds `position` of the instrument, entered at `price` on average; order_id is 0.
+#define GANTRY_EXEC_POSITION 8u
 /// gantry_execution.reason, for REJECTED, CANCELLED and EXPIRED
 #define GANTRY_REASON_NONE 0u
 #define GANTRY_REASON_UNKNOWN_ORDER 1u
@@ -192,6 +194,10 @@ typedef struct gantry_order {
 #define GANTRY_REASON_EXPIRED 10u
 #define GANTRY_REASON_POST_ONLY 11u
 #define GANTRY_REASON_REDUCE_ONLY 12u
+/// The host could not bring the order's record to the disk, so it did not send it.
+#define GANTRY_REASON_NOT_JOURNALED 13u
+/// The broker has not yet told the host how things stand (gantry.reconcile/1).
+#define GANTRY_REASON_RECONCILING 14u
 
 /// What a broker says of an order. Exact numbers. It belongs to the chain of what caused it;
 /// `order_chain` and `order_origin` name the chain the order came from.

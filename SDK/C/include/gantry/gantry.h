@@ -18,4 +18,6 @@
 #include "ext/state.h"
 #include "ext/state_convert.h"
 
+#include "ext/draft/reconcile.h"
+
 #endif

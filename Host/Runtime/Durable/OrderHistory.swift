@@ -1,0 +1,105 @@
+import CGantry
+import GantryBase
+import GantryJournal
+
+/// What is known of orders at brokers outside when a run begins: which ids were used, and which orders may
+/// work there.
+///
+/// A client order id names one order for ever. Each run that sends orders out has an *epoch* of its own,
+/// which stands in the upper 16 bits of every id; below it are the node's number and a count, so that the
+/// same events give the same ids in a replay with the same epoch.
+public struct OrderHistory: Sendable {
+  /// 1 and up; 0 for runs that send nothing out, whose ids are the same in every run.
+  public var epoch: UInt16 = 0
+  /// By broker: what it is asked about before any order passes, oldest first.
+  var open: [String: [gantry_order]] = [:]
+
+  public init() {}
+
+  /// How many orders have no known end, by broker.
+  public var openCounts: [(broker: String, count: Int)] {
+    open.filter { !$0.value.isEmpty }.map { ($0.key, $0.value.count) }.sorted { $0.0 < $1.0 }
+  }
+
+  func firstID(node: Int) -> UInt64 {
+    epoch == 0 ? UInt64(node + 1) * 1_000_000_000_000 : UInt64(epoch) << 48 | UInt64(node + 1) << 32
+  }
+
+  var canaryRange: UInt64 { epoch == 0 ? 1 << 37 : 1 << 29 }
+
+  /// What the journal of a run that has ended, or was killed, says of its orders.
+  public struct Journaled: Sendable {
+    /// Some order was on its way out: the run's epoch is used up.
+    public var hasOrders = false
+    public fileprivate(set) var open: [String: [gantry_order]] = [:]
+    /// Bytes of an unfinished frame at its end: those of a host that was killed.
+    public var tornBytes = 0
+  }
+
+  /// Reads a journal to its end.
+  ///
+  /// Open is what was on its way to a broker outside, or inherited by it, was not refused by the gate, and
+  /// has no execution that ends it. What the journal lacks of its last moment was never sent: a broker sees
+  /// an order after its record is on the disk. Its executions may be missing: the broker is asked for them.
+  public static func read(journal: String) throws(GantryError) -> Journaled {
+    var result = Journaled()
+    let reader = try JournalReader(directory: journal)
+    var brokers: [UInt32: (name: String, executions: UInt32, orders: OpenOrders)] = [:]
+    while let record = try reader.next() {
+      let payload = record.payload
+      switch RecordKind(rawValue: record.kind) {
+      case .broker:
+        guard payload.count >= MemoryLayout<BrokerRecord>.size else { throw damaged(journal, "a broker record") }
+        let head = payload.loadUnaligned(as: BrokerRecord.self)
+        let nameEnd = MemoryLayout<BrokerRecord>.size + Int(head.nameBytes)
+        guard payload.count == nameEnd + Int(head.count) * MemoryLayout<gantry_order>.stride else { throw damaged(journal, "a broker record") }
+        let name = String(decoding: payload[MemoryLayout<BrokerRecord>.size..<nameEnd], as: UTF8.self)
+        if brokers[head.node] == nil { brokers[head.node] = (name, head.executions, OpenOrders()) }
+        brokers[head.node]!.name = name
+        for index in 0..<Int(head.count) {
+          brokers[head.node]!.orders.insert(payload.loadUnaligned(fromByteOffset: nameEnd + index * MemoryLayout<gantry_order>.stride, as: gantry_order.self))
+        }
+      case .bound:
+        let size = MemoryLayout<BoundRecord>.size
+        guard payload.count >= size else { throw damaged(journal, "a record of orders on their way") }
+        let head = payload.loadUnaligned(as: BoundRecord.self)
+        guard payload.count == size + Int(head.count) * MemoryLayout<gantry_order>.stride, let broker = brokers[head.broker] else {
+          throw damaged(journal, "a record of orders on their way that names no broker")
+        }
+        result.hasOrders = true
+        for index in 0..<Int(head.count) {
+          let order = payload.loadUnaligned(fromByteOffset: size + index * MemoryLayout<gantry_order>.stride, as: gantry_order.self)
+          guard broker.orders.insert(order) || broker.orders.contains(order.order_id) else {
+            throw GantryError("orders.too-many", "\(journal) holds more than \(OpenOrders.capacity) orders of \(broker.name) without a known end", exit: .failed)
+          }
+        }
+      case .decision:
+        guard payload.count == MemoryLayout<DecisionRecord>.size else { throw damaged(journal, "a decision record") }
+        let decision = payload.loadUnaligned(as: DecisionRecord.self)
+        if decision.what == Decision.orderRefused.rawValue { brokers[UInt32(bitPattern: Int32(truncatingIfNeeded: Int(decision.node)))]?.orders.remove(UInt64(bitPattern: decision.value)) }
+      case .output:
+        let size = MemoryLayout<EventsRecord>.size
+        guard payload.count >= size else { throw damaged(journal, "an events record") }
+        let head = payload.loadUnaligned(as: EventsRecord.self)
+        guard let broker = brokers[head.node], head.port == broker.executions else { continue }
+        guard Int(head.stride) == MemoryLayout<gantry_execution>.stride, payload.count >= size + Int(head.count) * Int(head.stride) else {
+          throw damaged(journal, "an events record")
+        }
+        for index in 0..<Int(head.count) {
+          broker.orders.saw(payload.loadUnaligned(fromByteOffset: size + index * Int(head.stride), as: gantry_execution.self))
+        }
+      default: break
+      }
+    }
+    for broker in brokers.values { result.open[broker.name, default: []] += broker.orders.inOrder }
+    result.tornBytes = reader.tornBytes
+    return result
+  }
+
+  /// What an earlier run left behind.
+  public mutating func inherit(_ journaled: Journaled) { open = journaled.open }
+
+  private static func damaged(_ journal: String, _ what: String) -> GantryError {
+    GantryError("orders.journal-damaged", "\(journal) holds \(what) that cannot be read", help: ["restore the journal from a copy"], exit: .failed)
+  }
+}

@@ -1,0 +1,226 @@
+import BrokenPlugins
+import CGantry
+import GantryAdmin
+import GantryRuntime
+import Glibc
+import PluginHarness
+import Testing
+
+/// Orders into a broker outside, with real processes: what the exchange sees is on the disk, and what happens
+/// after a crash. The exchange is a folder that outlives the hosts.
+@Suite(.enabled(if: Fixture.hasCompiler)) struct DurableOrderTests {
+  @Test func `killed at random moments, the exchange has seen nothing that is not in the journal, and no order twice`() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var random = SplitMix(seed)
+    let outpost = try Outpost()
+    var bound: Set<UInt64> = []
+    var openBefore: Set<UInt64> = []
+    var seenBefore: Set<UInt64> = []
+    var unsent = 0
+    for round in 0..<22 {
+      let host = try outpost.start()
+      let start = outpost.seen.count
+      let wanted = Int(random.next() % 12)
+      try until("the exchange sees \(wanted) orders") { outpost.seen.count >= start + wanted && outpost.asked.count > round }
+      for _ in 0..<Int(random.next() % 3000) { sched_yield() }
+      try outpost.kill(host)
+
+      let seen = outpost.seen
+      #expect(Set(seen).count == seen.count, "round \(round): an order was seen twice")
+      let journal = try outpost.last
+      #expect(Set(journal.bound).isDisjoint(with: bound), "round \(round): an id names two orders")
+      bound.formUnion(journal.bound)
+      let strangers = Set(seen).subtracting(bound)
+      #expect(strangers.isEmpty, "round \(round): \(strangers.count) orders reached the exchange before the disk, such as \(strangers.first ?? 0)")
+      // What was open before is what the broker was asked about, and nothing of it was sent since.
+      #expect(Set(outpost.asked[round]) == openBefore, "round \(round)")
+      #expect(Set(journal.inherited) == openBefore, "round \(round)")
+      for id in openBefore.subtracting(seenBefore) {
+        // Killed before the answer was on the disk, it is asked about again.
+        if journal.told[id] == nil {
+          #expect(journal.open.contains(id), "round \(round): order \(id) was lost")
+          continue
+        }
+        unsent += 1
+        #expect(!seen.contains(id), "round \(round): order \(id) was sent after all")
+        #expect(journal.told[id] == [GANTRY_EXEC_REJECTED] && journal.reasons[id] == GANTRY_REASON_UNKNOWN_ORDER, "round \(round): order \(id) was lost")
+      }
+      openBefore = journal.open
+      seenBefore = Set(seen)
+    }
+    print("\(bound.count) orders, \(unsent) on the disk and not sent")
+    #expect(bound.count > 20)
+  }
+
+  /// Waits until orders are written down and the disk keeps them from being sent. Their ids.
+  private func heldOrders(_ outpost: Outpost) throws -> Set<UInt64> {
+    try until("orders flow") { outpost.seen.count > 3 }
+    outpost.set("hold", true)
+    var held: Set<UInt64> = []
+    try until("an order waits for the disk") {
+      held = Set(try outpost.last.bound).subtracting(outpost.seen)
+      return !held.isEmpty
+    }
+    return held
+  }
+
+  @Test func `an order waits for the disk, and one that was synced and not sent is reconciled after a crash`() throws {
+    let outpost = try Outpost()
+    let first = try outpost.start()
+    // Those that were on their way to the exchange when the disk began to hold arrive; the others stay.
+    _ = try heldOrders(outpost)
+    let events = try first.status().run.events
+    try until("the lane goes on") { try first.status().run.events > events + 200 }
+    let held = Set(try outpost.last.bound).subtracting(outpost.seen)
+    #expect(!held.isEmpty)
+    try outpost.kill(first)
+    #expect(held.isDisjoint(with: outpost.seen))
+
+    let position = outpost.position
+    let second = try outpost.start()
+    try until("orders pass again") { outpost.seen.contains { $0 >> 48 == 2 } }
+    #expect(held.isSubset(of: outpost.asked[1]))
+    #expect(second.errors.contains("have no known end"))
+    kill(second.pid, SIGTERM)
+    #expect(try second.end() == 0)
+    let journal = try outpost.last
+    for id in held { #expect(journal.told[id] == [GANTRY_EXEC_REJECTED] && journal.reasons[id] == GANTRY_REASON_UNKNOWN_ORDER) }
+    #expect(held.isDisjoint(with: outpost.seen))
+    #expect(Set(outpost.seen).count == outpost.seen.count)
+    #expect(journal.positions == (position == 0 ? 0 : 1))
+    // After an end in good order everything that was on its way has arrived.
+    #expect(Set(journal.bound).subtracting(journal.refused).isSubset(of: outpost.seen))
+    // The ids are the run's own, and a replay gives them again.
+    let replay = try Verb.run(["replay", outpost.journals[1], "--plugins", try #require(second.arguments.last)], in: outpost.folder)
+    #expect(replay.code == 0 && replay.out.contains("identical"), "\(replay.error)\(replay.out)")
+  }
+
+  @Test func `a broker that does not answer, or does not say all, keeps orders waiting without a word about them`() throws {
+    let outpost = try Outpost()
+    let first = try outpost.start()
+    let held = try heldOrders(outpost)
+    try outpost.kill(first)
+    let seen = outpost.seen
+
+    outpost.set("silent", true)
+    let second = try outpost.start()
+    try until("it is asked again") { outpost.asked.count >= 4 }
+    try until("orders are refused meanwhile") { try second.status().run.gate.refused > 20 }
+    let gate = try second.status().run.gate
+    #expect(gate.unsettledBrokers == ["broker"] && !gate.isOpen && gate.orders == 0)
+    #expect(try second.gantry("status").out.contains("closed until broker has said how things stand"))
+    #expect(outpost.asked.allSatisfy { $0.isEmpty || Set($0) == Set(outpost.asked[1]) })
+    outpost.set("mute", true)
+    outpost.set("silent", false)
+    try until("its silence about an order is noticed") { second.errors.contains("it reconciled without a word about order") }
+    #expect(outpost.seen == seen)
+    outpost.set("mute", false)
+    try until("orders pass") { outpost.seen.count > seen.count }
+    #expect(try second.status().run.gate.isOpen)
+    kill(second.pid, SIGTERM)
+    #expect(try second.end() == 0)
+    let journal = try outpost.last
+    // No order had an end before the broker gave it one.
+    for id in held { #expect(journal.told[id] == [GANTRY_EXEC_REJECTED]) }
+    #expect(journal.refused.isDisjoint(with: outpost.seen))
+    #expect(Set(journal.bound) == journal.refused.union(outpost.seen.filter { $0 >> 48 == 2 }))
+  }
+
+  @Test(arguments: ["fdatasync fails", "the journal may not grow"])
+  func `a journal that cannot be synced closes the gate`(how: String) throws {
+    let outpost = try Outpost()
+    let host = try outpost.start(Outpost.graph(), "--trace", "off")
+    try until("orders flow") { outpost.seen.count > 3 }
+    if how == "fdatasync fails" {
+      outpost.set("fail", true)
+    } else {
+      try #require(Glibc.system("prlimit --pid \(host.pid) --fsize=16384") == 0)
+    }
+    try until("the gate is closed") { try host.status().run.gate.isUnsynced }
+    let seen = try settled { outpost.seen }
+    try until("orders are refused") { try host.status().run.gate.refused > 50 }
+    #expect(outpost.seen == seen, "orders were sent that are not on the disk")
+    if how == "fdatasync fails" {
+      #expect(host.errors.contains("the order gate is closed: the journal cannot be written"), "\(host.errors)")
+    }
+    #expect(try host.gantry("status").out.contains("closed, for the journal cannot be written"))
+    // All that were sent are in what was written; all others came back.
+    let journal = try outpost.last
+    #expect(Set(seen).isSubset(of: journal.bound))
+    let status = try host.status().run
+    let emitted = try #require(status.nodes.first { $0.name == "risk" }).emitted
+    #expect(status.gate.orders + status.gate.refused + 20 >= emitted, "\(emitted) orders were emitted, and of \(status.gate) was heard")
+    kill(host.pid, SIGTERM)
+    #expect(try host.end() == 1)
+  }
+
+  /// A value that has stayed the same while the host handled events.
+  private func settled<Value: Equatable>(_ value: () throws -> Value) throws -> Value {
+    var last = try value()
+    var same = 0
+    try until("it comes to rest") {
+      let now = try value()
+      same = now == last ? same + 1 : 0
+      last = now
+      return same > 50
+    }
+    return last
+  }
+
+  @Test func `a broker outside is handed over on the durable edge, and is asked before orders pass again`() throws {
+    let outpost = try Outpost()
+    let host = try outpost.start()
+    try until("orders flow") { outpost.seen.count > 3 }
+    for build in 1...5 {
+      let asked = outpost.asked.count
+      let swap = try host.gantry("swap", "broker", "--set", "build=\(build)", "--cold", "--probation", "0", "--wait")
+      #expect(swap.code == 0, "\(swap.error)\(swap.out)")
+      let seen = outpost.seen.count
+      try until("orders flow again") { outpost.seen.count > seen && outpost.asked.count > asked }
+    }
+    kill(host.pid, SIGTERM)
+    #expect(try host.end() == 0, "\(host.errors)")
+    let journal = try outpost.last
+    #expect(Set(outpost.seen).count == outpost.seen.count)
+    #expect(Set(journal.bound) == journal.refused.union(outpost.seen))
+    #expect(journal.refused.isDisjoint(with: outpost.seen))
+  }
+
+  @Test func `without gantry.reconcile a person decides after a crash`() throws {
+    let outpost = try Outpost()
+    let first = try outpost.start(Outpost.graph(plugin: "outpost-dumb"))
+    _ = try heldOrders(outpost)
+    try outpost.kill(first)
+    let seen = outpost.seen
+    let second = try outpost.start(Outpost.graph(plugin: "outpost-dumb"))
+    try until("orders are refused") { try second.status().run.gate.refused > 5 }
+    #expect(try second.status().run.gate.isHalted && outpost.seen == seen)
+    #expect(second.errors.contains("broker cannot be asked"), "\(second.errors)")
+    #expect(try second.gantry("unhalt").code == 0)
+    try until("orders pass") { outpost.seen.count > seen.count }
+    kill(second.pid, SIGTERM)
+    #expect(try second.end() == 0)
+    #expect(Set(outpost.seen).count == outpost.seen.count)
+  }
+
+  @Test func `a broker outside is refused without a journal and on recorded quotes`() throws {
+    let outpost = try Outpost()
+    let host = try outpost.start()
+    kill(host.pid, SIGTERM)
+    #expect(try host.end() == 0)
+    let plugins = try #require(host.arguments.last)
+    for (verb, code) in [
+      ("run graph.yaml --no-control --no-journal", "runtime.broker-no-journal"),
+      ("run graph.yaml --no-control --no-run-folder", "runtime.broker-no-journal"),
+      ("backtest graph.yaml", "runtime.broker-replay"),
+    ] {
+      let refused = try Verb.run(verb.split(separator: " ").map(String.init) + ["--plugins", plugins], in: outpost.folder)
+      #expect(refused.code != 0 && refused.error.contains(code), "\(verb): \(refused.code) \(refused.error)")
+    }
+    // Neither is one whose state names a journal that is gone.
+    _ = Glibc.system("rm -rf '\(outpost.journals[0])'")
+    let lost = try Verb.run(["run", "graph.yaml", "--no-control", "--plugins", plugins], in: outpost.folder)
+    #expect(lost.code != 0 && lost.error.contains("orders.no-journal"), "\(lost.error)")
+  }
+}
