@@ -22,7 +22,7 @@ public enum ControlVerb: String, Sendable, CaseIterable {
       [
         .required("node"), .optional("with"), .optional("artifact"), .optional("parameter"), .optional("set", .texts),
         .optional("warm", .number), .optional("shadow", .number), .optional("probation", .number), .optional("canary"),
-        .optional("when"), .optional("cold", .flag), .optional("rehearse", .flag), .optional("wait", .flag),
+        .optional("when"), .optional("convert", .texts), .optional("cold", .flag), .optional("rehearse", .flag), .optional("wait", .flag),
       ]
     case .revert: [.optional("node"), .optional("change"), .optional("cold", .texts)]
     case .commit: [.required("node")]

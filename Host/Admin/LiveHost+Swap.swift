@@ -55,9 +55,17 @@ extension LiveHost {
       isCold: asked.flag("cold") ?? false, description: JSONLine.text(prepared.source), by: peer.text)
     let path = prepared.generations.first { UInt32($0.number) == code.generation }?.path ?? ""
     if let bytes = try? readFile(path, limit: GraphVersions.objectBytesMax), FileBytes.sha256(bytes) == code.sha256 { request.keeps = [bytes] }
-    if asked.flag("rehearse") ?? true { request.rehearsal = try tools.rehearsal(request, run, path) }
 
+    let converters = try loadConverters(asked.texts("convert"), source)
+    defer { for converter in converters { converter.generation.unload() } }
     let history = try history
+    for converter in converters {
+      request.converters.append(converter.code)
+      request.keeps.append(converter.bytes)
+      let description = converter.code.description
+      history.step(id, "converter", "\(description.id)@\(description.version) sha256 \(converter.code.sha256)")
+    }
+    if asked.flag("rehearse") ?? true { request.rehearsal = try tools.rehearsal(request, run, path) }
     let waits = asked.flag("wait") ?? false
     let pending = LiveGraphs.Pending(id: id, node: node, change: change)
     graphs.withLock { $0.pending[node] = pending }
@@ -153,6 +161,71 @@ extension LiveHost {
     change.pin = with
   }
 
+  private struct Converter {
+    var generation: Generation
+    var code: PluginCode
+    var bytes: [UInt8]
+  }
+
+  /// Loads what `--convert` names, for the time of the swap.
+  private func loadConverters(_ names: [String], _ source: GraphSource) throws(GantryError) -> [Converter] {
+    var loaded: [Converter] = []
+    do throws(GantryError) {
+      for name in names { loaded.append(try loadConverter(name, source)) }
+    } catch {
+      for converter in loaded { converter.generation.unload() }
+      throw error
+    }
+    return loaded
+  }
+
+  /// `PATH` or `plugin@version`.
+  private func loadConverter(_ name: String, _ source: GraphSource) throws(GantryError) -> Converter {
+    let said = name.prefix(80).printable
+    let parts = name.split(separator: "@", maxSplits: 1)
+    let isPath = name.contains("/") || name.hasSuffix(".so")
+    guard isPath || !parts.isEmpty, let path = isPath ? name : tools.findPlugin(String(parts[0]), source) else {
+      throw GantryError(
+        "swap.unknown-plugin", "no plugin \(said) is installed where the graph looks", help: ["name its file: --convert path/to/plugin.so"], exit: .usage)
+    }
+    let generation = try loader.load(path: path)
+    do throws(GantryError) {
+      var plugins = generation.plugins
+      if !isPath {
+        plugins.removeAll { $0.description.id != parts[0] }
+        if parts.count > 1 {
+          guard let wanted = VersionRequirement(parts[1]) else {
+            throw GantryError("swap.bad-version", "'\(said)' names no version", help: ["write plugin@1.2.3"], exit: .usage)
+          }
+          plugins.removeAll { plugin in !(SemanticVersion(plugin.description.version).map { wanted.isMet(by: $0) } ?? false) }
+          if plugins.isEmpty {
+            let there = generation.plugins.map { "\($0.description.id)@\($0.description.version)" }.joined(separator: ", ")
+            throw GantryError("swap.other-version", "\(path) has \(there), and \(said) was asked for", help: ["name its file: --convert path/to/plugin.so"])
+          }
+        }
+      }
+      let code = try LiveHost.converter(generation, in: plugins, said: name)
+      let bytes = try readFile(generation.path, limit: GraphVersions.objectBytesMax)
+      guard FileBytes.sha256(bytes) == code.sha256 else {
+        throw GantryError("loader.changed", "\(generation.path) changed while it was being loaded", help: ["ask again once the build is done"])
+      }
+      return Converter(generation: generation, code: code, bytes: bytes)
+    } catch {
+      generation.unload()
+      throw error
+    }
+  }
+
+  /// The one of these plugins of a generation that converts states.
+  public static func converter(_ generation: Generation, in plugins: [LoadedPlugin], said: String) throws(GantryError) -> PluginCode {
+    guard let plugin = plugins.first(where: { $0.description.extensions.contains("gantry.state-convert/1") }) else {
+      throw GantryError(
+        "swap.no-converter", "\(said.prefix(80).printable) does not offer gantry.state-convert/1",
+        help: ["`gantry plugin inspect` lists what a plugin offers; gantry/ext/state_convert.h says how it is done"], exit: .usage)
+    }
+    return PluginCode(raw: plugin.raw, description: plugin.description, sha256: generation.sha256, generation: UInt32(generation.number))
+  }
+
   /// The node's own policy, with what was asked for in its place.
   private func policy(_ policy: SwapPolicy, _ request: ControlRequest) throws(GantryError) -> SwapPolicy {
     var policy = policy
@@ -164,12 +237,20 @@ extension LiveHost {
     policy.warm = try events("warm") ?? policy.warm
     policy.shadow = try events("shadow") ?? policy.shadow
     policy.probation = try events("probation") ?? policy.probation
-    if let text = request.text("canary") {
+    if let asked = request.text("canary") {
+      let parts = asked.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+      let text = parts[0]
       let number = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
       guard let share = number, share > 0, share <= 1 else {
         throw GantryError("swap.bad-canary", "'\(text.prefix(40).printable)' is no share", help: ["write --canary 10%"], exit: .usage)
       }
+      guard parts.count == 1 || CanaryBy(rawValue: String(parts[1])) != nil else {
+        throw GantryError(
+          "swap.bad-canary", "a canary shares out instruments or chains, not '\(parts[1].prefix(40).printable)'", help: ["write --canary 10% or --canary 10%/chain"],
+          exit: .usage)
+      }
       policy.canary = share
+      policy.canaryBy = parts.count > 1 ? CanaryBy(rawValue: String(parts[1])) ?? .instrument : .instrument
     }
     if let when = request.text("when") {
       guard when == "flat" else { throw GantryError("swap.bad-when", "--when may be flat, not '\(when.prefix(40).printable)'", exit: .usage) }

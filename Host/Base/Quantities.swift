@@ -53,6 +53,16 @@ public func parseDuration(_ text: some StringProtocol) -> Int64? {
   return product % scale == 0 ? product / scale : nil
 }
 
+/// A size in bytes, or nil: `512MB`, `2GB`, `64KB`, by 1024; `0` is none.
+public func parseBytes(_ text: some StringProtocol) -> UInt64? {
+  let units: [(String, UInt64)] = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40)]
+  guard let unit = units.first(where: { text.hasSuffix($0.0) }) else { return text == "0" ? 0 : nil }
+  let digits = text.dropLast(unit.0.count)
+  guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = UInt64(digits) else { return nil }
+  let (bytes, overflow) = number.multipliedReportingOverflow(by: unit.1)
+  return overflow ? nil : bytes
+}
+
 /// A number; `5%` is 0.05. Nil for anything that is not finite.
 public func parseNumber(_ text: some StringProtocol) -> Double? {
   let isPercent = text.last == "%"

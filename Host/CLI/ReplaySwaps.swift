@@ -43,9 +43,16 @@ enum ReplaySwaps {
       }
       var policy = made.graph.nodes[node].swap
       policy.canary = record.canary
+      policy.canaryBy = record.canaryBy ?? .instrument
       policy.warm = record.warm
+      let converters = try (record.converters ?? []).map { (converter) throws(GantryError) in
+        let path = try place(reader.object(sha256: converter.sha256), as: "lib\(converter.plugin).so", in: folder)
+        let generation = try loader.load(path: path)
+        return try LiveHost.converter(generation, in: generation.plugins.filter { $0.description.id == converter.plugin }, said: path)
+      }
       return SwapRequest(
-        id: record.id, node: record.node, graph: made.graph, code: made.code(node), policy: policy, isCold: record.isCold, by: record.by)
+        id: record.id, node: record.node, graph: made.graph, code: made.code(node), policy: policy, isCold: record.isCold,
+        converters: converters, by: record.by)
     }
   }
 

@@ -20,6 +20,7 @@ struct SwapCommand: ParsableCommand {
         gantry swap features --with build/libindicators.so --shadow 1000 --probation 5000
         gantry swap decide --set upper=0.9 --set lower=0.1 --wait
         gantry swap model --with linear@1.3.0 --canary 10%
+        gantry swap features --with build/libfeatures2.so --convert build/libfeatures-convert.so
       """)
 
   @Argument(help: ArgumentHelp("The node.", valueName: "node"), completion: NodeCompletion.nodes)
@@ -36,10 +37,15 @@ struct SwapCommand: ParsableCommand {
   var shadow: Int?
   @Option(help: ArgumentHelp("Keep the old one ready for so many events after.", valueName: "events"))
   var probation: Int?
-  @Option(help: ArgumentHelp("Let the new one count for this share of instruments first.", valueName: "share"))
+  @Option(help: ArgumentHelp("Let the new one count for this share of instruments first, or with 10%/chain of chains.", valueName: "share"))
   var canary: String?
   @Option(help: ArgumentHelp("flat: wait until no position or order stands behind the node.", valueName: "flat"), completion: .list(["flat"]))
   var when: String?
+  @Option(
+    name: .customLong("convert"),
+    help: ArgumentHelp("A plugin that converts the state to the new version's. May be given more than once.", valueName: "path|plugin@version"),
+    completion: .file(extensions: ["so"]))
+  var converters: [String] = []
   @Flag(help: "Start from nothing where the state cannot be handed over.")
   var cold = false
   @Flag(name: .customLong("no-rehearsal"), help: "Do not run the candidate in a child process first.")
@@ -56,7 +62,8 @@ struct SwapCommand: ParsableCommand {
     let arguments = JSONValue.arguments([
       "node": .text(node), "with": .ifGiven(with.map(SwapCommand.file)), "artifact": .ifGiven(artifact.map(SwapCommand.absolute)),
       "set": .ifAny(sets), "warm": .ifGiven(warm), "shadow": .ifGiven(shadow), "probation": .ifGiven(probation),
-      "canary": .ifGiven(canary), "when": .ifGiven(when), "cold": cold ? .bool(true) : nil, "rehearse": noRehearsal ? .bool(false) : nil,
+      "canary": .ifGiven(canary), "when": .ifGiven(when),
+      "convert": .ifAny(converters.map(SwapCommand.file)), "cold": cold ? .bool(true) : nil, "rehearse": noRehearsal ? .bool(false) : nil,
       "wait": wait ? .bool(true) : nil,
     ])
     let terminal = host.terminal
@@ -91,6 +98,7 @@ enum SwapText {
     case .unfinished: text += paint("the run ended before it did", .yellow)
     }
     if let reason = report.reason, report.outcome != .committed { text += ": \(reason)" }
+    if let by = report.endedBy { text += ", by \(by)" }
     if report.longestPauseNs > 0 {
       text += paint("\n  the lane stood still for \(duration(report.longestPauseNs)) at most, \(grouped(UInt64(report.stateBytes))) bytes of state", .grey)
     }

@@ -26,6 +26,7 @@ public enum CellChild {
   static func confine(_ boot: CellBoot) -> UInt32 {
     var walls = clinux_walls()
     walls.memory_bytes = boot.memoryBytes
+    walls.cpu_seconds = boot.cpuSeconds
     walls.file_bytes = 16 << 30
     walls.open_files = 1024
     walls.network = boot.grants.contains(.network) ? 1 : 0

@@ -43,7 +43,7 @@ public final class CellFactory: Sendable {
     _ node: GraphNode, _ description: PluginDescription, _ image: PluginImage, _ limits: CellLimits
   ) throws(GantryError) -> CellPlugin {
     let copy = try privateCopy(image)
-    return CellPlugin(recipe: CellFactory.recipe(node, description, copy, executable, limits), description: description, copy: copy)
+    return CellPlugin(recipe: CellFactory.recipe(node, description, copy, executable, limits.with(node.cell)), description: description, copy: copy)
   }
 
   private func privateCopy(_ image: PluginImage) throws(GantryError) -> PluginCopy {
@@ -63,6 +63,7 @@ public final class CellFactory: Sendable {
     boot.node = node.name
     boot.grants = Set(node.grants)
     boot.memoryBytes = limits.memoryBytes
+    boot.cpuSeconds = UInt64((limits.cpuNs + 999_999_999) / 1_000_000_000)
     for value in node.parameters {
       switch value {
       case .artifact(let path): boot.readable.append(path)

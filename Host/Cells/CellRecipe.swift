@@ -1,4 +1,5 @@
 import GantryBase
+import GantryGraph
 
 /// What may be asked of cells.
 public struct CellLimits: Sendable, Equatable {
@@ -8,11 +9,22 @@ public struct CellLimits: Sendable, Equatable {
   public var controlDeadlineNs: Int64 = 60_000_000_000
   /// Address space that the plugin may take beyond its code and the shared areas.
   public var memoryBytes: UInt64 = 2 << 30
+  /// CPU time of one child; 0 = no limit. The next child has as much again.
+  public var cpuNs: Int64 = 0
   /// The cell is not brought back when it ends.
   var isThrowaway = false
   /// Events between two snapshots of a plugin that has a state.
   public var snapshotEvery = 4096
   public init() {}
+
+  /// These, with what a node's `isolate:` says in their place.
+  func with(_ policy: CellPolicy) -> CellLimits {
+    var limits = self
+    limits.memoryBytes = policy.memoryBytes ?? memoryBytes
+    limits.cpuNs = policy.cpuNs ?? cpuNs
+    limits.deadlineNs = policy.deadlineNs ?? deadlineNs
+    return limits
+  }
 }
 
 /// How one node's cell is made; the same at each restart.

@@ -51,6 +51,7 @@ struct CellBoot {
   var node = ""
   var grants: Set<PluginDescription.Need> = []
   var memoryBytes: UInt64 = 0
+  var cpuSeconds: UInt64 = 0
   var readable: [String] = []
   var writable: [String] = []
 
@@ -64,6 +65,7 @@ struct CellBoot {
     writer.add(node)
     writer.add(grants.map(\.rawValue).sorted())
     writer.add(memoryBytes)
+    writer.add(cpuSeconds)
     writer.add(readable)
     writer.add(writable)
     return writer.bytes
@@ -77,6 +79,7 @@ struct CellBoot {
     node = reader.text()
     grants = Set(reader.texts().compactMap { PluginDescription.Need(rawValue: $0) })
     memoryBytes = reader.number()
+    cpuSeconds = reader.number()
     readable = reader.texts()
     writable = reader.texts()
     if reader.isDamaged { return nil }

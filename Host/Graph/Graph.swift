@@ -55,6 +55,30 @@ public struct Graph: Sendable, Equatable {
   }
 
   public func node(named name: String) -> Int? { nodes.firstIndex { $0.name == name } }
+
+  /// The first node behind `node`, over any edges, that a position stands or falls with: a broker, a risk
+  /// node, a decision that remembers, or another node that remembers and is told of orders, fills or the
+  /// account. Two instances must not share out the chains that lead to it.
+  public func positionHolder(behind node: Int) -> Int? {
+    var seen: Set<Int> = [node]
+    var waiting = [node]
+    while let next = waiting.popLast() {
+      for (index, reader) in nodes.enumerated() where reader.inputs.contains(where: { $0.fromNode == next }) && seen.insert(index).inserted {
+        waiting.append(index)
+      }
+    }
+    return seen.subtracting([node]).sorted().first { holdsPosition(nodes[$0]) }
+  }
+
+  private func holdsPosition(_ node: GraphNode) -> Bool {
+    if node.plugin.kind == .broker || node.plugin.kind == .risk { return true }
+    guard !node.plugin.isStateless else { return false }
+    if node.plugin.kind == .decision { return true }
+    return node.inputs.contains { edge in
+      let type = nodes[edge.fromNode].plugin.outputs[edge.fromPort].type
+      return type == .order || type == .execution || type == .account
+    }
+  }
 }
 
 public struct GraphNode: Sendable, Equatable {
@@ -78,6 +102,7 @@ public struct GraphNode: Sendable, Equatable {
   public var onError: OnError
   public var grants: [PluginDescription.Need]
   public var isolation: Isolation
+  public var cell = CellPolicy()
   public var swap: SwapPolicy
   /// Overrides `Graph.trace` for this node's hops.
   public var trace: TraceShare?
@@ -167,7 +192,22 @@ public enum TraceShare: Sendable, Equatable {
 
 public enum Isolation: String, Sendable, Equatable, CaseIterable { case none, process }
 
-/// Parsed and checked now; the swap protocol acts on it.
+/// What a canary shares out, by a hash that is the same in every run.
+public enum CanaryBy: String, Sendable, Equatable, Codable, CaseIterable { case instrument, chain }
+
+/// What a cell's child process may take, where it is not as the host's command line says. Parsed and checked
+/// here; the cell enforces it.
+public struct CellPolicy: Sendable, Equatable {
+  /// Address space beyond the code and what is shared with the host.
+  public var memoryBytes: UInt64?
+  /// CPU time of one child; the next one has as much again.
+  public var cpuNs: Int64?
+  /// How long one call may take.
+  public var deadlineNs: Int64?
+  public init() {}
+}
+
+/// How a node's instance is replaced while it runs.
 public struct SwapPolicy: Sendable, Equatable {
   public var warm: Int = 0
   public var shadow: Int = 0
@@ -177,8 +217,9 @@ public struct SwapPolicy: Sendable, Equatable {
   public var standby = false
   public var revertIfErrors: Int?
   public var revertIfP99Us: Double?
-  /// A share of instruments, 0...1; nil = none.
+  /// A share of instruments or of chains, 0...1; nil = none.
   public var canary: Double?
+  public var canaryBy = CanaryBy.instrument
   public var whenFlat: Bool = false
   public var timeoutNs: Int64?
   public init() {}

@@ -191,11 +191,13 @@ public enum GraphBuilder {
       }
       made.grants = node.draft.grants.map(\.need)
       made.isolation = node.draft.isolation
+      made.cell = node.draft.cell
       made.swap = node.draft.swap
       made.trace = node.draft.trace
       graph.nodes.append(made)
     }
     checks.uses()
+    checks.canaries(graph)
     return graph
   }
 

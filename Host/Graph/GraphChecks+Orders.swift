@@ -118,6 +118,22 @@ extension GraphChecks {
     }
   }
 
+  /// Chains may be shared out between two instances only where neither remembers anything and nothing behind
+  /// them does that a position stands or falls with.
+  func canaries(_ graph: Graph) {
+    for (index, node) in graph.nodes.enumerated() where node.swap.canary != nil && node.swap.canaryBy == .chain {
+      if !node.plugin.isStateless {
+        report.error(
+          .canaryChain, "\(node.plugin.id) is not stateless: an instance that is given every tenth chain does not see what it has to remember",
+          at: node.place, help: ["write canary: { share: 10%, by: instrument }"])
+      } else if let holder = graph.positionHolder(behind: index) {
+        report.error(
+          .canaryChain, "a canary by chain before \(graph.nodes[holder].name), which holds a position: its chains would follow two models at once",
+          at: node.place, help: ["write canary: { share: 10%, by: instrument }"])
+      }
+    }
+  }
+
   /// The fallback's node, when it fits.
   func fallback(_ index: Int, _ word: Word, _ names: NodeNames) -> Int? {
     let node = nodes[index]

@@ -65,6 +65,7 @@ public enum GraphCode: String, Sendable, CaseIterable {
   case laneCycle = "graph.lane-cycle"
   case badFallback = "graph.bad-fallback"
   case canaryZero = "graph.canary-zero"
+  case canaryChain = "graph.canary-chain"
   case swapExternal = "graph.swap-external"
 
   // Tests.

@@ -119,6 +119,7 @@ public enum GraphDiff {
       raise(swap, other)
     }
     if old.isolation != new.isolation { raise(swap, ["isolate \(old.isolation.rawValue) -> \(new.isolation.rawValue)"]) }
+    if old.cell != new.cell { raise(swap, ["isolate: its cell may take something else"]) }
     if Set(old.grants) != Set(new.grants) { raise(swap, ["grant \(listed(old.grants.map(\.rawValue))) -> \(listed(new.grants.map(\.rawValue)))"]) }
     // An instance is configured with what its edges bring.
     let isSameShape = edgeShape(old, oldGraph) == edgeShape(new, newGraph)

@@ -48,6 +48,7 @@ struct NodeDraft {
   var onError: OnErrorDraft?
   var grants: [(need: PluginDescription.Need, place: Place)] = []
   var isolation = Isolation.none
+  var cell = CellPolicy()
   var swap = SwapPolicy()
   /// Keys of `swap` that only make sense when an instance may run muted.
   var mutedSwapKeys: [Word] = []

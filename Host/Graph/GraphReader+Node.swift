@@ -37,7 +37,7 @@ extension GraphReader {
     }
     if let node = mapping.value("queue") { draft.queue = queue(node) }
     if let node = mapping.value("swap") { swap(node, &draft) }
-    draft.isolation = mapping.choice("isolate", Isolation.allCases) ?? .none
+    if let node = mapping.value("isolate") { isolate(node, mapping, &draft) }
     if let node = mapping.value("on_error") { draft.onError = onError(node) }
     if let node = mapping.value("grant") { draft.grants = grants(node) }
     if let node = mapping.value("trace") { draft.trace = trace(node) }

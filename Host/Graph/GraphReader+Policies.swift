@@ -1,7 +1,7 @@
 import GantryBase
 import GantryManifest
 
-/// `queue:`, `on_error:` and `swap:` of a node.
+/// `queue:`, `on_error:`, `swap:` and `isolate:` of a node.
 extension GraphReader {
   func queue(_ node: ManifestNode) -> QueueDraft? {
     guard let mapping = MappingReader(node, "queue", keys: ["size", "when_full", "lossy"], example: "queue: { size: 1024, when_full: block }", report: report)
@@ -53,7 +53,7 @@ extension GraphReader {
       swap.revertIfErrors = inner.integer("errors", in: 1...1_000_000_000)
       swap.revertIfP99Us = inner.number("p99_us", in: 0...1e9, example: "50")
     }
-    swap.canary = mapping["canary"].flatMap { canary($0) }
+    if let node = mapping["canary"] { canary(node, &swap) }
     if let when = mapping.word("when") {
       swap.whenFlat = when.text == "flat"
       if when.text != "flat" {
@@ -72,7 +72,19 @@ extension GraphReader {
       .map { Word(text: $0.key.text, place: $0.key.place) }
   }
 
-  private func canary(_ node: ManifestNode) -> Double? {
+  /// `10%`, or `{ share: 10%, by: chain }`.
+  private func canary(_ node: ManifestNode, _ swap: inout SwapPolicy) {
+    guard node.entries != nil else { return swap.canary = share(node) }
+    guard let mapping = MappingReader(node, "canary", keys: ["share", "by"], example: "canary: { share: 10%, by: chain }", report: report) else { return }
+    swap.canaryBy = mapping.choice("by", CanaryBy.allCases) ?? .instrument
+    if let text = mapping.value("share") {
+      swap.canary = share(text)
+    } else if mapping["share"] == nil {
+      report.error(.emptyValue, "canary has no share", at: node.place, help: ["write canary: { share: 10%, by: \(swap.canaryBy.rawValue) }"])
+    }
+  }
+
+  private func share(_ node: ManifestNode) -> Double? {
     guard let text = node.text, let share = parseNumber(text) else {
       report.error(.badType, "canary is a share, this is \(node.said)", at: node.place, help: ["write canary: 10%"])
       return nil
@@ -87,5 +99,38 @@ extension GraphReader {
       return nil
     }
     return share
+  }
+
+  /// `none`, `process`, or a mapping of what the process may take.
+  func isolate(_ node: ManifestNode, _ mapping: MappingReader, _ draft: inout NodeDraft) {
+    guard node.entries != nil else {
+      draft.isolation = mapping.choice("isolate", Isolation.allCases) ?? .none
+      return
+    }
+    let example = "isolate: { memory: 512MB, deadline: 100ms }"
+    guard let limits = MappingReader(node, "isolate", keys: ["memory", "cpu", "deadline"], example: example, report: report) else { return }
+    draft.isolation = .process
+    draft.cell.memoryBytes = limits.word("memory").flatMap { word in
+      let bytes = parseBytes(word.text)
+      if bytes == nil {
+        report.error(.badType, "memory is a size, this is \(quoted(word.text))", at: word.place, help: ["write memory: 512MB"])
+      } else if let bytes, !(16 << 20...16 << 40).contains(bytes) {
+        report.error(.outOfRange, "memory is \(word.text); it may be 16MB to 16TB", at: word.place)
+      }
+      return bytes
+    }
+    draft.cell.cpuNs = duration(limits, "cpu", 1_000_000_000...30 * 86_400_000_000_000, "1s to 30d", example: "10m")
+    draft.cell.deadlineNs = duration(limits, "deadline", 1_000_000...3_600_000_000_000, "1ms to 1h", example: "100ms")
+  }
+
+  private func duration(_ mapping: MappingReader, _ key: String, _ range: ClosedRange<Int64>, _ said: String, example: String) -> Int64? {
+    mapping.word(key).flatMap { word in
+      guard let ns = parseDuration(word.text) else {
+        report.error(.badType, "\(key) is a duration, this is \(quoted(word.text))", at: word.place, help: ["write \(key): \(example)"])
+        return nil
+      }
+      if !range.contains(ns) { report.error(.outOfRange, "\(key) is \(word.text); it may be \(said)", at: word.place) }
+      return ns
+    }
   }
 }

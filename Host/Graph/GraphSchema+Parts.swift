@@ -28,19 +28,56 @@ extension GraphSchema {
         (
           "canary",
           .object([
-            ("description", .string("The share of instruments that the new instance gets first, as 10%")),
+            ("description", .string("The share of instruments or of chains that the new instance gets first, as 10%")),
             (
               "anyOf",
-              .array([
-                .object([("type", .string("number")), ("exclusiveMinimum", .number(0)), ("maximum", .number(1))]),
-                .object([("type", .string("string")), ("pattern", .string("^[0-9.]+%$"))]),
-              ])
+              .array(
+                share + [
+                  object(
+                    "What is shared out",
+                    [
+                      ("share", .object([("description", .string("As 10%")), ("anyOf", .array(share))])),
+                      ("by", words(CanaryBy.allCases.map(\.rawValue), "chain: only for stateless plugins with no position behind them", default: "instrument")),
+                    ])
+                ])
             ),
           ])
         ),
         ("when", words(["flat"], "Wait until no position or order is open behind the node")),
         ("timeout", string("How long to wait for that, as 30s")),
       ])
+  }
+
+  private static var share: [JSONText] {
+    [
+      .object([("type", .string("number")), ("exclusiveMinimum", .number(0)), ("maximum", .number(1))]),
+      .object([("type", .string("string")), ("pattern", .string("^[0-9.]+%$"))]),
+    ]
+  }
+
+  static var isolate: JSONText {
+    .object([
+      ("description", .string("process: in a child process of its own, which may take no more than is said here")),
+      ("default", .string("none")),
+      (
+        "anyOf",
+        .array([
+          .object([("enum", .strings(Isolation.allCases.map(\.rawValue)))]),
+          object(
+            "A child process, and what it may take",
+            [
+              (
+                "memory",
+                .object([
+                  ("description", .string("What the plugin may take beyond its code, as 512MB")), ("type", .string("string")),
+                  ("pattern", .string("^[0-9]+(KB|MB|GB|TB)$")),
+                ])
+              ),
+              ("cpu", string("CPU time of one child, as 10m")), ("deadline", string("How long one call may take, as 100ms")),
+            ]),
+        ])
+      ),
+    ])
   }
 
   static func instrument(partial: Bool) -> JSONText {

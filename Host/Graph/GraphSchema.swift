@@ -146,7 +146,7 @@ public enum GraphSchema {
           ])
       ),
       ("swap", swap),
-      ("isolate", words(Isolation.allCases.map(\.rawValue), "process: in a child process of its own", default: "none")),
+      ("isolate", isolate),
       (
         "on_error",
         .object([

@@ -4,7 +4,9 @@ import GantryBase
 /// The functions and extensions of a plugin: present, and code.
 extension DescriptorReader {
   /// The extensions that this host asks plugins for.
-  static let pluginExtensions = [GANTRY_EXT_PULL, GANTRY_EXT_FEED, GANTRY_EXT_STATE, GANTRY_EXT_PARAMS_LIVE, GANTRY_EXT_QUERY, GANTRY_EXT_RECONCILE]
+  static let pluginExtensions = [
+    GANTRY_EXT_PULL, GANTRY_EXT_FEED, GANTRY_EXT_STATE, GANTRY_EXT_PARAMS_LIVE, GANTRY_EXT_QUERY, GANTRY_EXT_RECONCILE, GANTRY_EXT_STATE_CONVERT,
+  ]
 
   mutating func checkFunctions(_ table: gantry_plugin) {
     function(table.create, "create", required: "always")
@@ -62,6 +64,10 @@ extension DescriptorReader {
       case GANTRY_EXT_RECONCILE:
         if let table = structure(raw, field: id, known: MemoryLayout<gantry_reconcile>.size, zero: gantry_reconcile()) {
           function(table.reconcile, "\(id).reconcile", required: "by the extension")
+        }
+      case GANTRY_EXT_STATE_CONVERT:
+        if let converter = structure(raw, field: id, known: MemoryLayout<gantry_state_convert>.size, zero: gantry_state_convert()) {
+          function(converter.convert, "\(id).convert", required: "by the extension")
         }
       default:
         if let store = structure(raw, field: id, known: MemoryLayout<gantry_query_store>.size, zero: gantry_query_store()) {

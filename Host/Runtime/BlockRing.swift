@@ -23,6 +23,8 @@ final class BlockRing: Sendable {
     var status: gantry_status
     /// Not events but what a journal says happened here.
     var notice = Notice.none
+    /// With a decision: the source that the blocks after this one come from.
+    var context: UnsafeMutablePointer<NodeContext>?
     /// What nodes of another lane emitted after their last event: it comes after all events.
     var isLast: Bool
     /// A journal says that the lane ran the next block together with this one.

@@ -21,11 +21,28 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
     var halts: Bool
   }
 
+  /// One block's worth of events.
+  private struct Part {
+    var port: Int
+    var count: Int
+    var rows: [UInt8]
+    var arena: [UInt8]
+  }
+
   let ring: BlockRing
   private let setup: Setup
   private let log: LogRing
   private let thread = LaneThread()
+  /// 1: at once. 2 (`leaving`): what a running `emit` was given is kept for whoever takes over.
   private let stopping = Atomic<UInt32>(0)
+  private static let leaving: UInt32 = 2
+  /// The feed has ended by itself, or has failed.
+  private let hasGivenAll = Atomic<Bool>(false)
+  /// Events that a feed had handed over and that found no place in the ring, stamped. The thread's, and the
+  /// control thread's before and after it.
+  private var rest: [Part] = []
+  /// Goes into the ring before this feed's first events.
+  private var notice: SourceNotice?
   /// What is asked of the thread; see `IntakeState`.
   private let intake = Atomic<UInt32>(0)
   private let cpuNs = Atomic<Int64>(0)
@@ -79,6 +96,30 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   }
 
   var cpuTimeNs: Int64 { cpuNs.load(ordering: .relaxed) }
+  var hasEnded: Bool { hasGivenAll.load(ordering: .acquiring) }
+
+  /// Before the thread starts: goes on after the last event of another instance's feed, which has left,
+  /// beginning with what that one could not put into the ring.
+  func takeOver(from other: FeedReader, _ notice: SourceNotice?) {
+    chain = other.chain
+    lastNs = other.lastNs
+    rest = other.rest
+    other.rest = []
+    self.notice = notice
+  }
+
+  /// Ends the feed between two calls of `emit`: one that is under way hands all of its events over, and
+  /// every later one, and `wait`, answers GANTRY_GONE. So the instance knows exactly what it has given.
+  /// Waits for the thread's end.
+  func leaveAndJoin() {
+    stopping.store(FeedReader.leaving, ordering: .sequentiallyConsistent)
+    ring.close()
+    wake(stopping)
+    wake(intake)
+    thread.join()
+  }
+
+  private var isLeaving: Bool { stopping.load(ordering: .acquiring) == FeedReader.leaving }
 
   /// Makes `emit` and `wait` answer GANTRY_GONE and waits for the thread's end.
   func stopAndJoin() {
@@ -112,6 +153,7 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   private var isStopping: Bool { stopping.load(ordering: .acquiring) != 0 || ring.closed }
 
   private func run() {
+    guard begin() else { return }
     var pauseNs = FeedReader.firstPauseNs
     while !isStopping {
       setup.context.pointee.failLength = 0
@@ -125,6 +167,33 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
       if sleep(until: clinux_wall_ns() + pauseNs) != GANTRY_OK { return end(GANTRY_END) }
       pauseNs = min(pauseNs * 2, FeedReader.longestPauseNs)
     }
+  }
+
+  /// What was there before this feed's own events. False when it is to end already.
+  private func begin() -> Bool {
+    while let part = rest.first {
+      guard let block = ring.acquire() else { return false }
+      UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: part.rows, byteCount: part.rows.count)
+      UnsafeMutableRawPointer(block.pointee.arena).copyMemory(from: part.arena, byteCount: part.arena.count)
+      describe(block, port: part.port, count: part.count, arenaCount: part.arena.count)
+      ring.publish()
+      rest.removeFirst()
+    }
+    if let notice {
+      guard let block = ring.acquire() else { return false }
+      notice.write(to: block)
+      ring.publish()
+      self.notice = nil
+    }
+    return true
+  }
+
+  private func describe(_ block: UnsafeMutablePointer<BlockRing.Block>, port: Int, count: Int, arenaCount: Int) {
+    block.pointee.arenaCount = arenaCount
+    block.pointee.port = port
+    block.pointee.count = count
+    block.pointee.status = GANTRY_OK
+    block.pointee.notice = .none
   }
 
   private func say(_ status: gantry_status, _ pauseNs: Int64) {
@@ -143,6 +212,9 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
   }
 
   private func end(_ status: gantry_status) {
+    // Another instance goes on.
+    if isLeaving { return }
+    hasGivenAll.store(true, ordering: .releasing)
     guard let block = ring.acquire() else { return }
     block.pointee.count = 0
     block.pointee.port = 0
@@ -159,35 +231,47 @@ final class FeedReader: @unchecked Sendable {  // set up before start; then its 
     var done = 0
     while done < count {
       while intake.load(ordering: .acquiring) == IntakeState.paused, !isStopping { GantryRuntime.wait(intake, while: IntakeState.paused) }
-      if isStopping { return GANTRY_GONE }
-      guard let block = ring.acquire() else { return GANTRY_GONE }
       let part = min(count - done, ring.rowCapacity)
-      UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: events + done * stride, byteCount: part * stride)
-      if let data = arena.data, arena.length > 0 {
-        UnsafeMutableRawPointer(block.pointee.arena).copyMemory(from: data, byteCount: Int(arena.length))
+      if let block = ring.acquire() {
+        UnsafeMutableRawPointer(block.pointee.rows).copyMemory(from: events + done * stride, byteCount: part * stride)
+        if let data = arena.data, arena.length > 0 {
+          UnsafeMutableRawPointer(block.pointee.arena).copyMemory(from: data, byteCount: Int(arena.length))
+        }
+        describe(block, port: port, count: part, arenaCount: Int(arena.length))
+        stamp(UnsafeMutableRawPointer(block.pointee.rows), part, stride)
+        ring.publish()
+      } else if isLeaving {
+        keep(events + done * stride, part, stride, port, arena)
+      } else {
+        return GANTRY_GONE
       }
-      block.pointee.arenaCount = Int(arena.length)
-      block.pointee.port = port
-      block.pointee.count = part
-      block.pointee.status = GANTRY_OK
-      // The wall clock may be set back; the order of what came in does not change with it.
-      let nowNs = max(clinux_wall_ns(), lastNs)
-      lastNs = nowNs
-      var row = UnsafeMutableRawPointer(block.pointee.rows)
-      for _ in 0..<part {
-        let header = row.assumingMemoryBound(to: gantry_header.self)
-        if header.pointee.event_ns == 0 { header.pointee.event_ns = nowNs }
-        header.pointee.receive_ns = nowNs
-        header.pointee.chain = chain
-        header.pointee.origin = setup.origin
-        header.pointee.hop = 0
-        chain &+= 1
-        row += stride
-      }
-      ring.publish()
       done += part
     }
-    return isStopping ? GANTRY_GONE : GANTRY_OK
+    return isStopping && !isLeaving ? GANTRY_GONE : GANTRY_OK
+  }
+
+  /// For whoever takes over: they have been handed over, and the ring takes no more.
+  private func keep(_ events: UnsafeRawPointer, _ count: Int, _ stride: Int, _ port: Int, _ arena: gantry_bytes) {
+    var rows = Array(UnsafeRawBufferPointer(start: events, count: count * stride))
+    rows.withUnsafeMutableBytes { stamp($0.baseAddress!, count, stride) }
+    rest.append(Part(port: port, count: count, rows: rows, arena: Array(UnsafeRawBufferPointer(start: arena.data, count: Int(arena.length)))))
+  }
+
+  private func stamp(_ first: UnsafeMutableRawPointer, _ count: Int, _ stride: Int) {
+    // The wall clock may be set back; the order of what came in does not change with it.
+    let nowNs = max(clinux_wall_ns(), lastNs)
+    lastNs = nowNs
+    var row = first
+    for _ in 0..<count {
+      let header = row.assumingMemoryBound(to: gantry_header.self)
+      if header.pointee.event_ns == 0 { header.pointee.event_ns = nowNs }
+      header.pointee.receive_ns = nowNs
+      header.pointee.chain = chain
+      header.pointee.origin = setup.origin
+      header.pointee.hop = 0
+      chain &+= 1
+      row += stride
+    }
   }
 
   private func sleep(until dueNs: Int64) -> gantry_status {

@@ -93,6 +93,18 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     feed?.begin(chain: chain)
   }
 
+  /// Before `start`: goes on after the last event of `other`, which has left, in its ring.
+  ///
+  /// - Parameter notice: written down by the lane where this one's events begin
+  func takeOver(from other: Intake, _ notice: SourceNotice? = nil) {
+    begin(chain: other.nextChain)
+    if let reader, let before = other.reader { reader.takeOver(from: before, notice) }
+    if let feed, let before = other.feed { feed.takeOver(from: before, notice) }
+  }
+
+  /// The source has given its last event, or has failed.
+  var hasEnded: Bool { reader?.hasEnded ?? feed?.hasEnded ?? false }
+
   func start() throws(GantryError) {
     try reader?.start()
     try feed?.start()
@@ -110,6 +122,13 @@ final class Intake: @unchecked Sendable {  // made and ended with `changes`; the
     if let feed { return feed.stopAndJoin() }
     ring.close()
     reader?.join()
+  }
+
+  /// Ends the source's thread for another instance to go on: what it has given stands in the ring, or is
+  /// kept for `takeOver` and `resume`.
+  func leave() {
+    if let feed { return feed.leaveAndJoin() }
+    stop()
   }
 
   /// Stops taking in, or goes on. Any thread. Returns whether that changed anything.

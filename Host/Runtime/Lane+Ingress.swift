@@ -158,6 +158,8 @@ extension Lane {
           ingress.pointee.status = block.pointee.status
         }
         if followsNotice(block) {
+          if let context = block.pointee.context, ingress.pointee.context != nil { ingress.pointee.context = context }
+          block.pointee.context = nil
           ring.release()
           continue
         }
@@ -180,7 +182,14 @@ extension Lane {
     switch block.pointee.notice {
     case .none: return false
     case .timer: fireRecorded(rows.load(as: TimerRecord.self))
-    case .decision: scriptedSwaps?.perform(rows.load(as: DecisionRecord.self), on: self)
+    case .decision:
+      let record = rows.load(as: DecisionRecord.self)
+      if let scriptedSwaps {
+        scriptedSwaps.perform(record, on: self)
+      } else if let what = Decision(rawValue: record.what) {
+        // A source's new instance takes over here.
+        recorder.decision(what, node: Int32(bitPattern: record.node), value: record.value, detail: record.detail)
+      }
     case .change: scriptedChanges?.arrived(rows.load(as: ApplyRecord.self), on: self)
     }
     return true

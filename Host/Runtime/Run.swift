@@ -440,6 +440,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   var scripts: [JournalScript] = []
   private(set) lazy var scriptedSwaps = ScriptedSwaps(journal: options.script ?? "", run: self, make: options.scriptedSwap)
   private(set) lazy var scriptedChanges = ScriptedChanges(scan?.applies ?? [], of: options.script ?? "", run: self)
+  private(set) lazy var scriptedSources = ScriptedSources(journal: options.script ?? "", run: self, make: options.scriptedSwap)
 
   // MARK: running
 

@@ -34,7 +34,11 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
   private let cpuNs = Atomic<Int64>(0)
   /// What is asked of the thread; see `IntakeState`.
   private let intake = Atomic<UInt32>(0)
+  /// The source has given its last event, or has failed.
+  private let hasGivenAll = Atomic<Bool>(false)
   private let thread: LaneThread
+  /// Goes into the ring before this reader's first events.
+  private var notice: SourceNotice?
 
   init(_ setup: Setup, ring: BlockRing) {
     self.ring = ring
@@ -50,6 +54,14 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
   /// Before the thread starts: which number the first event gets, and which events are left out, as they
   /// belong to what was before a change.
   func begin(chain: UInt64, afterNs: Int64) { progress = Progress(chain: chain, afterNs: afterNs) }
+
+  /// Before the thread starts: from which event on it takes over from another instance's reader.
+  func takeOver(from other: SourceReader, _ notice: SourceNotice?) {
+    progress = other.progress
+    self.notice = notice
+  }
+
+  var hasEnded: Bool { hasGivenAll.load(ordering: .acquiring) }
 
   func start() throws(GantryError) {
     try thread.start(name: "read:\(setup.name)") { [self] in
@@ -85,6 +97,12 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
   }
 
   private func run() {
+    if let notice {
+      guard let block = ring.acquire() else { return }
+      notice.write(to: block)
+      ring.publish()
+      self.notice = nil
+    }
     while let block = ring.acquire() {
       switch intake.load(ordering: .acquiring) {
       case IntakeState.paused:
@@ -93,11 +111,13 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
       case IntakeState.ended:
         prepare(block)
         block.pointee.status = GANTRY_END
+        hasGivenAll.store(true, ordering: .releasing)
         return ring.publish()
       default: break
       }
       let status = fill(block, max: setup.blockSize, &progress)
       let isLast = block.pointee.status != GANTRY_OK
+      if isLast { hasGivenAll.store(true, ordering: .releasing) }
       if block.pointee.count > 0 || isLast { ring.publish() }
       if isLast { return }
       if status == GANTRY_AGAIN, block.pointee.count == 0 { sleepBriefly() }
@@ -220,6 +240,7 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
     block.pointee.count = 0
     block.pointee.port = 0
     block.pointee.arenaCount = 0
+    block.pointee.notice = .none
     (UnsafeMutableRawPointer(block.pointee.rows) + setup.blockSize * (setup.strides.max() ?? 0))
       .storeBytes(of: guardPattern, as: UInt64.self)
   }
@@ -301,6 +322,23 @@ final class SourceReader: @unchecked Sendable {  // `progress` is the thread's, 
   private func sleepBriefly() {
     var time = timespec(tv_sec: 0, tv_nsec: 200_000)
     nanosleep(&time, nil)
+  }
+}
+
+/// What stands in a source's ring where another instance takes over: the lane writes it down there.
+struct SourceNotice {
+  var decision: DecisionRecord
+  /// Of the instance that takes over.
+  var context: UnsafeMutablePointer<NodeContext>
+
+  func write(to block: UnsafeMutablePointer<BlockRing.Block>) {
+    UnsafeMutableRawPointer(block.pointee.rows).storeBytes(of: decision, as: DecisionRecord.self)
+    block.pointee.count = 0
+    block.pointee.port = 0
+    block.pointee.arenaCount = 0
+    block.pointee.status = GANTRY_OK
+    block.pointee.notice = .decision
+    block.pointee.context = context
   }
 }
 

@@ -149,7 +149,8 @@ import Testing
     let client = try RawClient(host.socket)
     client.send(#"{"gantry":1,"id":1,"verb":"tap","port":"model.predictions"}"# + "\n")
     for _ in 0..<20 { #expect(try client.line()?.contains("progress") == true) }
-    #expect(try host.gantry("swap", "model", "--artifact", artifact(host), "--cold", "--wait").code == 0)
+    let swap = try host.gantry("swap", "model", "--artifact", artifact(host), "--cold", "--wait")
+    #expect(swap.code == 0, "\(swap.error)\(swap.out)")
     try LiveGraph.write(LiveGraph.quickstart + "  tell: { plugin: log, from: decide.orders, params: { every: 1000 } }\n", "\(host.folder)/changed.yaml")
     #expect(try host.gantry("apply", "changed.yaml").code == 0)
     // As many as were on their way before, and then more.

@@ -52,6 +52,20 @@ import Testing
     #expect(outcome.log.contains { $0.text.contains("did not return from on_batch within 200 ms") })
   }
 
+  @Test(arguments: [
+    ("deadline: 200ms", 5, "did not return from on_batch within 200 ms"), ("cpu: 1s", 9, "SIGXCPU"), ("memory: 64MB, deadline: 20s", 6, "its cell"),
+  ])
+  func `the graph file says what one node's cell may take`(_ limits: String, _ how: Int, _ said: String) throws {
+    let yaml = Self.graph(1000, "tally", "die_on: 500, how: \(how)").replacing("from: s, params: { die_on", with: "from: s, isolate: { \(limits) }, params: { die_on")
+    // What the command line says for all cells would let each of them go on for long, or take much.
+    var wide = CellLimits()
+    wide.deadlineNs = 30_000_000_000
+    wide.memoryBytes = 16 << 30
+    let outcome = try Cells.run(yaml, isolated: ["t"], limits: wide)
+    Self.account(outcome, events: 1000, "\(limits)")
+    #expect(outcome.log.contains { $0.node == "t" && $0.text.contains(said) }, "\(outcome.log.map(\.text))")
+  }
+
   @Test(arguments: ["tally", "tally-plain", "tally-block", "tally-timed"])
   func `random kills under load lose no event and double none`(_ plugin: String) throws {
     for seed in Seeded.seeds(1) {

@@ -83,12 +83,18 @@ enum Catalog {
     id: "broken-default", version: "not a version", kind: .source, outputs: [PortDescription("ticks", .tick)],
     parameters: [Parameter("period", .integer, defaultText: "0", minimum: 1)])
 
+  /// Not installed anywhere that a message would name.
+  static let scale = PluginDescription(
+    id: "scale", version: "0.1.0", kind: .model, isStateless: true, inputs: [PortDescription("features", .features)],
+    outputs: [PortDescription("predictions", .prediction)])
+
   static let all = [replay, synthetic, bars, indicators, linear, threshold, limits, paper, market, feed, log, broken]
 
   static func answer(_ id: String, _ requirement: String?) -> CatalogAnswer {
     if id == "refused" {
       return .refused(Diagnostic(.error, "loader.no-entry", "librefused.so exports no gantry_plugin_entry", help: ["is it a gantry plugin?"]))
     }
+    if id == "scale" { return .found(scale) }
     return all.first { $0.id == id }.map { .found($0) } ?? .missing(installed: all.map(\.id).sorted())
   }
 

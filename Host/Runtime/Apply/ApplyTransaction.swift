@@ -198,7 +198,7 @@ final class ApplyTransaction {
         continue
       }
       halted.append((intake, intake.isPaused))
-      intake.stop()
+      intake.leave()
     }
     for index in graph.nodes.indices where plan.nodes[index].isFresh {
       guard let place = plan.nodes[index].old else { continue }
@@ -335,6 +335,7 @@ final class ApplyTransaction {
     let lanes = run.planner.lanes
     let before = run.planner.layout
     carryNodes(from: before)
+    carryStandbys(from: before)
     let sources =
       switch mode {
       case .asked: carryIngress(from: before, cutNs: held.cutNs)
@@ -389,6 +390,23 @@ final class ApplyTransaction {
     }
   }
 
+  /// Standbys of nodes that are left alone stand beside them on the new plan; others end.
+  private func carryStandbys(from before: LaneLayout) {
+    let lanes = run.planner.lanes
+    for (number, standby) in run.swapList.withLock({ $0.standbys }) {
+      if let place = old.index(of: number) { lanes[old.laneOf[place]].followerCount -= 1 }
+      if let index = numbers.firstIndex(of: number), !plan.nodes[index].isFresh, !plan.nodes[index].setsLive, graph.nodes[index].swap.standby,
+        let node = layout.node(number)
+      {
+        standby.move(to: lanes[laneOf[index]], node)
+      } else {
+        run.swapList.withLock { $0.standbys[number] = nil }
+        endedStandbys.append((number, standby))
+      }
+    }
+  }
+  private var endedStandbys: [(number: Int, standby: Standby)] = []
+
   /// Kept sources go on in the middle of their blocks, on another lane perhaps. One with a new instance
   /// that shares the ring does too; one that begins anew leaves out what has been.
   private func carryIngress(from before: LaneLayout, cutNs: Int64) -> [SourceBegin] {
@@ -417,6 +435,7 @@ final class ApplyTransaction {
         new.pointee.status = from.pointee.status
       } else {
         begin(chain: last.nextChain, goesOn: true)
+        intake.takeOver(from: last)
         intake.ring.reopen()
       }
     }
@@ -486,6 +505,12 @@ final class ApplyTransaction {
       if intake.ring !== intakes[number]?.ring { intake.stop() }
       run.helperNs += intake.cpuTimeNs
       intake.deallocate()
+    }
+    for (number, standby) in endedStandbys {
+      standby.end()
+      if let index = numbers.firstIndex(of: number), graph.nodes[index].swap.standby {
+        run.say(node: index, "its standby has ended with the instance that it stood beside; the next start makes a new one")
+      }
     }
     let kept = Set(instances.compactMap { $0.map { ObjectIdentifier($0) } })
     for place in old.graph.order {

@@ -16,6 +16,7 @@ final class JournalScript: @unchecked Sendable {  // set up while it waits or ha
   private let path: String
   private let bell: Bell
   private let changes: ScriptedChanges
+  private let sources: ScriptedSources
   /// On a live clock timers fire where the journal says.
   private let bringsTimers: Bool
   /// The apply that has made the lane; 0 for one of the first graph.
@@ -36,8 +37,10 @@ final class JournalScript: @unchecked Sendable {  // set up while it waits or ha
 
   /// - Parameters:
   ///   - stride: of the widest rows that the lane may get
+  ///   - sources: makes the hand-overs of sources again
   ///   - begins: the apply that makes the lane
-  init(path: String, lane: Int, stride: Int, bell: Bell, changes: ScriptedChanges, begins: UInt32, bringsTimers: Bool) {
+  init(path: String, lane: Int, stride: Int, bell: Bell, changes: ScriptedChanges, sources: ScriptedSources, begins: UInt32, bringsTimers: Bool) {
+    self.sources = sources
     self.path = path
     self.lane = lane
     self.stride = stride
@@ -235,6 +238,11 @@ final class JournalScript: @unchecked Sendable {  // set up while it waits or ha
     switch Decision(rawValue: payload.loadUnaligned(as: DecisionRecord.self).what) {
     case .swapBegan, .canaryBegan, .flipped, .flippedBack, .swapEnded: break
     default: return true
+    }
+    let record = payload.loadUnaligned(as: DecisionRecord.self)
+    if let reader = readers[Int(record.node)] {
+      clinux_set_thread_tag(reader.tag)
+      if let next = try sources.handOver(record) { readers[Int(record.node)] = next }
     }
     return notice(.decision, payload)
   }

@@ -18,7 +18,7 @@ extension Run {
     for lane in scripts.count..<max(count, scripts.count) {
       scripts.append(
         JournalScript(
-          path: options.script ?? "", lane: lane, stride: widest, bell: bells[lane], changes: scriptedChanges, begins: apply,
+          path: options.script ?? "", lane: lane, stride: widest, bell: bells[lane], changes: scriptedChanges, sources: scriptedSources, begins: apply,
           bringsTimers: graph.clock == .live))
     }
     return Dictionary(uniqueKeysWithValues: scripts.map { ($0.lane, $0.ring) })

@@ -82,7 +82,7 @@ final class ScriptedSwaps: Sendable {
     let muted = MutedInstance(instance: candidate, beside: counted, like: place, tag: run.nextTag(), clock: run.clock)
     let follower = Follower(muted, like: place, name: change.node, clock: lane.clock)
     let graph = run.graph
-    if let share = change.canary { follower.setShare(Set(Run.canaryInstruments(graph, share: share)), of: graph.instruments.count) }
+    if let share = change.canary { run.share(share, by: change.canaryBy ?? .instrument, follower) }
     let wider = WiderPorts(candidate.schemas, beside: counted.schemas, place, on: lane, run.planner.layout)
     let entry = Entry(
       node: place.pointee.index, slot: slot, candidate: candidate, follower: follower, old: graph, new: request.graph, wider: wider)

@@ -26,10 +26,20 @@ public struct ChangeRecord: Sendable, Codable {
   public var sha256: String
   public var artifacts: [Artifact]
   public var canary: Double?
+  /// What the canary shared out; instruments in older journals.
+  public var canaryBy: CanaryBy?
   /// The columns of each edge into the node, as the candidate was told; not in older journals.
   public var inputs: [[String]]?
   public var warm: Int
   public var isCold: Bool
+  /// What converted the state, in the order in which they were asked; not in older journals.
+  public var converters: [Converter]?
+
+  public struct Converter: Sendable, Codable {
+    public var plugin: String
+    public var version: String
+    public var sha256: String
+  }
   /// Every model that was named until the candidate was there, by number: also by candidates that failed.
   public var models: [ModelName]?
   /// What the one who asked wrote down, such as the parameters that were set.
@@ -69,7 +79,9 @@ extension Run {
     var record = ChangeRecord(
       number: number, id: request.id, node: request.node, by: request.by, plugin: request.code.description.id,
       version: request.code.description.version, sha256: request.code.sha256, artifacts: [], canary: request.policy.canary,
-      inputs: candidate.schemas(of: request.graph, node).map(\.columns), warm: request.policy.warm, isCold: request.isCold,
+      canaryBy: request.policy.canary == nil ? nil : request.policy.canaryBy, inputs: candidate.schemas(of: request.graph, node).map(\.columns),
+      warm: request.policy.warm, isCold: request.isCold,
+      converters: request.converters.map { .init(plugin: $0.description.id, version: $0.description.version, sha256: $0.sha256) },
       models: services.modelNames, request: request.description)
     for use in artifacts {
       record.artifacts.append(.init(parameter: use.parameter, path: use.path, sha256: try journal.keep(use.bytes)))

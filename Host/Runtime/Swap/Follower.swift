@@ -125,6 +125,25 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     lane.followerCount -= 1
   }
 
+  /// Handles all that was pushed. For the thread of a change, while the lane stands.
+  func handleAll() {
+    holdTurn()
+    let own = clinux_thread_tag()
+    clinux_set_thread_tag(muted.tag)
+    handle(atMost: .max)
+    clinux_set_thread_tag(own)
+    giveTurn()
+    bell.ring()
+  }
+
+  /// The node stands here from now on, on another lane perhaps. While the lanes stand; `handleAll` before.
+  func move(to lane: Lane, _ node: UnsafeMutablePointer<LaneNode>) {
+    laneTag = lane.tag
+    node.pointee.follower = .passUnretained(self)
+    node.pointee.watch.insert(.followed)
+    lane.followerCount += 1
+  }
+
   /// A call that the counted instance gets, or has got.
   @inline(never)
   func push(
@@ -319,6 +338,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
 
   // MARK: canaries
 
+  /// Chains whose hash is below this count in the candidate; 0: chains are not what is shared out.
+  private var chainsBelow: UInt64 = 0
   /// Which instruments' events count in the candidate: one bit each; nil while there is no canary.
   private var share: UnsafeMutablePointer<UInt64>?
   private var shareWords = 0
@@ -333,10 +354,23 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     share = words
   }
 
+  /// Set before the canary begins: this share of the chains.
+  func setShare(ofChains share: Double) { chainsBelow = UInt64(share * 0x1p63) << 1 }
+
   func selects(_ row: UnsafePointer<UInt8>) -> Bool {
+    if chainsBelow != 0 { return Follower.hash(UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self)) < chainsBelow }
     guard let share else { return false }
     let instrument = Int(UnsafeRawPointer(row).assumingMemoryBound(to: gantry_header.self).pointee.instrument)
     return instrument / 64 < shareWords && share[instrument / 64] >> UInt64(instrument % 64) & 1 == 1
+  }
+
+  /// Of a chain's number, by the finaliser of splitmix64: the same wherever the chain comes.
+  @inline(__always)
+  private static func hash(_ header: UnsafePointer<gantry_header>) -> UInt64 {
+    var x = header.pointee.chain &+ UInt64(header.pointee.origin) &<< 48
+    x = (x ^ x >> 30) &* 0xBF58_476D_1CE4_E5B9
+    x = (x ^ x >> 27) &* 0x94D0_49BB_1331_11EB
+    return x ^ x >> 31
   }
 
   /// For one event the candidate counts and the old instance is the muted one.

@@ -4,6 +4,18 @@ import GantryBase
 import GantryGraph
 import Synchronization
 
+/// A swap in which only one instance runs at a time.
+protocol NodeHandOver: AnyObject {
+  var stateBytes: Int { get }
+  var atEvent: UInt64 { get }
+  /// For which the lane stood last.
+  var lastCommand: LaneCommand { get }
+  /// Exchanges the instances and returns the one that runs now.
+  func perform(reverse: Bool) throws(GantryError) -> Instance
+  /// The swap is over.
+  func letGo()
+}
+
 /// The swap of a node that acts on the outside (`effects: external`): only one instance may run at
 /// a time. The lane holds at an event boundary, and its queues hold with it; the old instance stops,
 /// the new one takes its state and starts, the lane goes on. A revert is the same in reverse.
@@ -11,7 +23,7 @@ import Synchronization
 /// When the new instance does not start, a fresh instance of the old code takes the state back and
 /// starts; the lane goes on with it. Only if that fails too does the node stay without an instance,
 /// and the run fails.
-final class HandOver {
+final class HandOver: NodeHandOver {
   private let run: Run
   private let node: Int
   private let request: SwapRequest

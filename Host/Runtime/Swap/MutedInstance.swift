@@ -97,6 +97,12 @@ final class MutedInstance: @unchecked Sendable {  // guarded by Follower.turn; t
     reset()
   }
 
+  /// Takes what a node in another layout is given, which has as many edges and ports.
+  func fit(_ node: UnsafeMutablePointer<LaneNode>) {
+    for index in 0..<node.pointee.inputCount { batches[index] = node.pointee.inputs[index].batch.pointee }
+    for index in 0..<portCount { outputs.pointee.ports[index].connected = node.pointee.ports[index].output.pointee.connected }
+  }
+
   /// The ports are as wide as the muted instance's rows, with the guard behind them.
   private func takeWidths() {
     for index in 0..<portCount {

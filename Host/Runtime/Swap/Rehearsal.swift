@@ -13,14 +13,14 @@ extension Run {
   /// create, configure, start, the counted instance's state, the node's tail and then the events that the
   /// node is given meanwhile, muted. Nothing of the run changes and nothing is journaled.
   ///
-  /// One that acts on the outside is created and configured only. Returns once it has had `events` rows,
+  /// A source, and one that acts on the outside, is created and configured only. Returns once it has had `events` rows,
   /// or after `timeoutNs` when so many do not come. Throws what went wrong, as the swap itself would.
   /// Any thread but a lane's; not while a swap of the node is under way, except as its rehearsal.
   public func rehearse(
     _ request: SwapRequest, in code: PluginCode, events: UInt64 = 512, timeoutNs: Int64 = 300_000_000
   ) throws(GantryError) {
-    guard let index = graph.node(named: request.node), let (lane, slot) = place(of: numbers[index]) else {
-      throw GantryError("swap.unknown-node", "no node named \(request.node) runs on a lane", exit: .usage)
+    guard let index = graph.node(named: request.node) else {
+      throw GantryError("swap.unknown-node", "no node is named \(request.node)", exit: .usage)
     }
     var rehearsed = request
     rehearsed.code = code
@@ -29,7 +29,7 @@ extension Run {
       _ = candidate.stop()
       candidate.destroy()
     }
-    guard code.description.effects == .none, graph.nodes[index].plugin.effects == .none else { return }
+    guard code.description.effects == .none, graph.nodes[index].plugin.effects == .none, let (lane, slot) = place(of: numbers[index]) else { return }
     try candidate.start()
     let muted = MutedInstance(instance: candidate, beside: instances[index], like: lane.nodes + slot, tag: nextTag(), clock: clock)
     let follower = Follower(muted, like: lane.nodes + slot, name: request.node, clock: lane.clock)

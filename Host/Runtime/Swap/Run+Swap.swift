@@ -29,10 +29,8 @@ extension Run {
       _ = try? running.wait(untilEnd: true)
     }
     let number = numbers[node]
-    guard let (lane, slot) = place(of: number) else {
-      throw GantryError(
-        "swap.source", "\(request.node) is a source, which does not run on a lane", help: ["change it in the graph file and use apply"], exit: .usage)
-    }
+    // A source has no place on its lane: its events come out of a ring.
+    let (lane, slot) = place(of: number) ?? (planner.lanes[laneOf[node]], -1)
     let driver = swapList.withLock { swaps -> SwapDriver? in
       guard swaps.drivers[node] == nil, !swaps.isClosed else { return nil }
       swaps.lastNumber += 1
@@ -49,12 +47,12 @@ extension Run {
   }
 
   /// Brings the old instance back, exactly, as long as it is fed: in probation, or before the flip.
-  public func revert(node: String, by: String) throws(GantryError) -> SwapReport { try finishSwap(node, .revert) }
+  public func revert(node: String, by: String) throws(GantryError) -> SwapReport { try finishSwap(node, .revert, by) }
 
   /// Ends a swap's probation at once: the new instance stays.
-  public func commit(node: String, by: String) throws(GantryError) -> SwapReport { try finishSwap(node, .commit) }
+  public func commit(node: String, by: String) throws(GantryError) -> SwapReport { try finishSwap(node, .commit, by) }
 
-  private func finishSwap(_ node: String, _ wish: SwapMachine.Wish) throws(GantryError) -> SwapReport {
+  private func finishSwap(_ node: String, _ wish: SwapMachine.Wish, _ by: String) throws(GantryError) -> SwapReport {
     guard let index = graph.node(named: node) else {
       throw GantryError("swap.unknown-node", "no node is named \(node)", exit: .usage)
     }
@@ -63,7 +61,7 @@ extension Run {
         "swap.none", "no swap of \(node) is under way", help: ["`gantry history` lists what was changed; `gantry revert ID` makes a committed change anew"],
         exit: .usage)
     }
-    driver.ask(wish)
+    driver.ask(wish, by: by)
     return try driver.wait(untilEnd: true)
   }
 
@@ -91,18 +89,47 @@ extension Run {
     guard old.plugin.kind == new.plugin.kind else {
       throw GantryError("swap.other-kind", "\(request.node) is a \(old.plugin.kind.rawValue), and \(new.plugin.id) is a \(new.plugin.kind.rawValue)")
     }
-    if let share = request.policy.canary {
-      let chosen = Run.canaryInstruments(graph, share: share).count
-      guard chosen > 0, chosen < graph.instruments.count else {
-        throw GantryError(
-          "swap.canary-empty", "a canary of \(Int(share * 100))% selects \(chosen == 0 ? "none" : "all") of \(graph.instruments.count) instruments",
-          help: ["take a share that selects some instruments and leaves others, or swap without a canary"])
-      }
-    }
-    if request.policy.canary != nil, old.plugin.effects != .none {
-      throw GantryError("swap.canary-external", "\(request.node) acts on the outside: it cannot share its events with a second instance", help: ["swap it without a canary"])
+    if let share = request.policy.canary { try checkShare(share, request, node, new) }
+    if request.policy.canary != nil, old.plugin.effects != .none || old.plugin.kind == .source {
+      throw GantryError(
+        "swap.canary-external", "\(request.node) \(old.plugin.kind == .source ? "is a source" : "acts on the outside"): it cannot share its events with a second instance",
+        help: ["swap it without a canary"])
     }
     return node
+  }
+
+  /// Whether the share divides anything, and may.
+  private func checkShare(_ share: Double, _ request: SwapRequest, _ node: Int, _ new: GraphNode) throws(GantryError) {
+    if request.policy.canaryBy == .chain {
+      guard graph.nodes[node].plugin.isStateless, new.plugin.isStateless else {
+        throw GantryError(
+          "swap.canary-stateful", "a canary by chain is for stateless plugins, and \(request.node) remembers: neither instance would see all that it has to",
+          help: ["share out instruments: --canary 10%"], exit: .usage)
+      }
+      if let holder = graph.positionHolder(behind: node) {
+        throw GantryError(
+          "swap.canary-position", "a canary by chain before \(graph.nodes[holder].name), which holds a position: its chains would follow two instances at once",
+          help: ["share out instruments: --canary 10%"], exit: .usage)
+      }
+      guard share < 1 else {
+        throw GantryError("swap.canary-empty", "a canary of 100% selects all chains", help: ["take a smaller share, or swap without a canary"])
+      }
+      return
+    }
+    let chosen = Run.canaryInstruments(graph, share: share).count
+    guard chosen > 0, chosen < graph.instruments.count else {
+      throw GantryError(
+        "swap.canary-empty", "a canary of \(Int(share * 100))% selects \(chosen == 0 ? "none" : "all") of \(graph.instruments.count) instruments",
+        help: ["take a share that selects some instruments and leaves others, or swap without a canary"])
+    }
+  }
+
+  /// Tells a follower which events are to count in the candidate.
+  func share(_ share: Double, by what: CanaryBy, _ follower: Follower) {
+    switch what {
+    case .chain: follower.setShare(ofChains: share)
+    case .instrument: follower.setShare(Set(Run.canaryInstruments(graph, share: share)), of: graph.instruments.count)
+    }
   }
 
   /// The lane and the slot of a node, by its number.
@@ -224,7 +251,6 @@ extension Run {
       driver.ask(.supersede)
       _ = try? driver.wait(untilEnd: true)
     }
-    endStandbys()
   }
 
   func reopenSwaps() { swapList.withLock { $0.isClosed = false } }

@@ -9,18 +9,20 @@ import Synchronization
 /// candidate is then fed beside it, and at the flip the lane pays for an exchange of pointers alone.
 ///
 /// After a commit a twin of the new instance has taken its place; after a revert it is the old one.
-/// An apply ends it: its node is fed by other edges then.
+/// An apply that leaves its node alone keeps it, wherever the node runs then.
 final class Standby: @unchecked Sendable {  // the thread of a change; the follower guards what the lane sees
   let follower: Follower
   private unowned let run: Run
-  private let node: Int
+  private let number: Int
+  /// The node's place in the graph that runs.
+  private var node: Int { run.shape.withLock { $0.index(of: number) } ?? 0 }
   private var twin: MutedInstance
   /// During a swap: the twin of the candidate.
   private var next: MutedInstance?
 
   init(run: Run, node: Int, like lane: Lane, slot: Int) throws(GantryError) {
     self.run = run
-    self.node = node
+    number = run.numbers[node]
     let graph = run.graph
     let counted = run.instances[node]
     let request = SwapRequest(id: "standby", node: graph.nodes[node].name, graph: graph, code: counted.code, policy: SwapPolicy(), by: "the host")
@@ -98,6 +100,14 @@ final class Standby: @unchecked Sendable {  // the thread of a change; the follo
       codes.append(instance.code)
     }
     return codes
+  }
+
+  /// An apply has laid the node out anew: what the twin is given comes from there. While the lanes stand.
+  func move(to lane: Lane, _ place: UnsafeMutablePointer<LaneNode>) {
+    // What waits refers to the memory of before.
+    follower.handleAll()
+    for muted in [follower.muted] + follower.others { muted.fit(place) }
+    follower.move(to: lane, place)
   }
 
   /// Nothing is fed any more; the lane has ended or has let the follower go.

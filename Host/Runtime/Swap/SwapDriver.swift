@@ -29,7 +29,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   /// The node's standby, through which the candidate is fed.
   private var standby: Standby?
   private var flipLatencies = LatencySnapshot()
-  private var handOver: HandOver?
+  private var handOver: (any NodeHandOver)?
   /// Memory for a candidate whose rows have further columns.
   private var wider: WiderPorts?
   private let progress: @Sendable (SwapStep) -> Void
@@ -40,6 +40,8 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private struct Shared {
     var report: SwapReport
     var wish = SwapMachine.Wish.none
+    /// Who wished it.
+    var wisher: String?
     var error: GantryError?
   }
   private let shared: Mutex<Shared>
@@ -58,7 +60,8 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     self.progress = progress
     old = run.instances[node].code
     oldGraph = run.graph
-    let canBeMuted = old.description.effects == .none && request.code.description.effects == .none
+    // A source reads on by itself: two of them would read twice.
+    let canBeMuted = old.description.effects == .none && request.code.description.effects == .none && old.description.kind != .source
     machine = SwapMachine(policy: request.policy, canBeMuted: canBeMuted, rehearses: request.rehearsal != nil)
     shared = Mutex(
       Shared(
@@ -84,8 +87,11 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     try thread.start(name: "change:\(request.node)") { [self] in drive() }
   }
 
-  func ask(_ wish: SwapMachine.Wish) {
-    shared.withLock { $0.wish = wish }
+  func ask(_ wish: SwapMachine.Wish, by wisher: String? = nil) {
+    shared.withLock {
+      $0.wish = wish
+      $0.wisher = wisher
+    }
     ring()
   }
 
@@ -185,9 +191,14 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
 
   private func prepare() throws(GantryError) {
     if !machine.canBeMuted {
-      handOver = try HandOver(run: run, node: node, request: request, lane: lane, slot: slot, number: number)
-      if let next = handOver?.next { widen(for: next) }
-      handOver?.wider = wider
+      if old.description.kind == .source {
+        handOver = try SourceHandOver(run: run, node: node, request: request, lane: lane, number: number)
+        return
+      }
+      let made = try HandOver(run: run, node: node, request: request, lane: lane, slot: slot, number: number)
+      if let next = made.next { widen(for: next) }
+      made.wider = wider
+      handOver = made
       return
     }
     let (candidate, artifacts) = try run.makeCandidate(node, request)
@@ -288,7 +299,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
 
   private func beginCanary() throws(GantryError) -> Bool {
     guard let follower, let share = request.policy.canary else { return true }
-    follower.setShare(Set(Run.canaryInstruments(run.graph, share: share)), of: run.graph.instruments.count)
+    run.share(share, by: request.policy.canaryBy, follower)
     return try asked(CanaryCommand(slot: slot, follower: follower, change: number), patient: false)
   }
 
@@ -409,7 +420,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     case .prepare: say(.prepare, SwapDriver.text(request))
     case .follow: say(.warm, machine.canBeMuted ? "from the counted instance's state or tail" : "")
     case .compare: say(.shadow, "for \(policy.shadow) events")
-    case .beginCanary: say(.canary, "\(Int((policy.canary ?? 0) * 100))% of the instruments")
+    case .beginCanary: say(.canary, "\(Int((policy.canary ?? 0) * 100))% of the \(policy.canaryBy.rawValue)s")
     case .flip: say(.flip, "at the next event boundary")
     case .flipBack: say(.revert, machine.reason ?? "")
     case .letGo, .wait, .ended: break
@@ -445,6 +456,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
     var report = report
     report.reason = reason
     report.outcome = outcome
+    report.endedBy = shared.withLock { $0.wisher }
     if outcome != .committed, outcome != .unfinished { report.hasFlipped = false }
     run.swapEnded(self, report)
     shared.withLock {

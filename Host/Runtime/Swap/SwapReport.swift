@@ -79,6 +79,8 @@ public struct SwapReport: Sendable, Codable {
   /// Nil while it goes on.
   public var outcome: Outcome?
   public var reason: String?
+  /// Who ended its probation, or took it back, by hand.
+  public var endedBy: String?
   /// How long the lane stood still, over all steps together, and at most at once.
   public var pauseNs: UInt64 = 0
   public var longestPauseNs: UInt64 = 0

@@ -88,6 +88,15 @@ static int limit(__rlimit_resource_t resource, uint64_t value) {
   return setrlimit(resource, &limit) == 0;
 }
 
+/// SIGXCPU says what it was; SIGKILL follows where that is ignored.
+static int limit_cpu(uint64_t seconds) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_CPU, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max < seconds ? limit.rlim_max : seconds;
+  if (limit.rlim_max > seconds + 2) limit.rlim_max = seconds + 2;
+  return setrlimit(RLIMIT_CPU, &limit) == 0;
+}
+
 static uint64_t address_space(void) {
   unsigned long pages = 0;
   FILE *file = fopen("/proc/self/statm", "re");
@@ -225,6 +234,7 @@ uint32_t clinux_raise_walls(const clinux_walls *walls) {
   uint32_t standing = 0;
   int limits = limit(RLIMIT_CORE, 0) & limit(RLIMIT_FSIZE, walls->file_bytes) & limit(RLIMIT_NOFILE, walls->open_files);
   if (walls->memory_bytes > 0) limits &= limit(RLIMIT_AS, address_space() + walls->memory_bytes);
+  if (walls->cpu_seconds > 0) limits &= limit_cpu(walls->cpu_seconds);
   if (limits) standing |= CLINUX_WALL_LIMITS;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return standing;
   standing |= CLINUX_WALL_NO_NEW_PRIVILEGES;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { T_DIE_ON, T_HOW, T_RANDOM, T_TIMER_EVERY, T_LOAD };
-enum { HOW_TRAP = 1, HOW_SEGV, HOW_ABORT, HOW_EXIT, HOW_HANG, HOW_GREED, HOW_RECURSE, HOW_SCRIBBLE };
+enum { HOW_TRAP = 1, HOW_SEGV, HOW_ABORT, HOW_EXIT, HOW_HANG, HOW_GREED, HOW_RECURSE, HOW_SCRIBBLE, HOW_SPIN };
 static const gantry_param tally_params[] = {
   WHOLE("die_on", "0"), WHOLE("how", "1"), WHOLE("random", "0"), WHOLE("timer_every", "0"), WHOLE("load", "0"),
 };
@@ -39,6 +39,7 @@ static void end(gantry_instance *s, int64_t how, gantry_outputs *outs) {
       if (more == NULL) abort();
       memset(more, 1, 16 << 20);
     }
+  case HOW_SPIN: for (;;) sink = 0;
   case HOW_RECURSE: sink = recurse(0); break;
   case HOW_SCRIBBLE: if (outs != NULL) outs->ports[0].count = 0x7FFFFFFF; outs->committed = 1; break;
   }

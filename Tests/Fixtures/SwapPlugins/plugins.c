@@ -2,6 +2,7 @@
 // that an event lost, doubled or out of order shows in every row after it. README.md lists them.
 #include "../LanePlugins/plugins.h"
 #include "columns.h"
+#include "sources.h"
 #include <stdio.h>
 
 enum { M_FAULT, M_AFTER, M_SPIN, M_OFFSET, M_BYTES, M_VALUE, M_MODEL };
@@ -156,6 +157,16 @@ static gantry_status window_batch(gantry_instance *s, const gantry_batch *batch,
   return GANTRY_OK;
 }
 
+// MARK: echo: a row for each tick, which depends on that tick alone
+
+static gantry_status echo_batch(gantry_instance *s, const gantry_batch *batch, gantry_outputs *outs) {
+  for (uint32_t i = 0; i < batch->count; i++) {
+    const gantry_tick *tick = (const gantry_tick *)(const void *)gantry_event(batch, i);
+    if (!put(outs, 0, i, tick->bid, tick->ask + (double)s->param[M_OFFSET], 0, 0)) return GANTRY_FULL;
+  }
+  return GANTRY_OK;
+}
+
 // MARK: clockwork: timers, random numbers and ids, each of which a swap must hand over
 
 static gantry_status clockwork_batch(gantry_instance *s, const gantry_batch *batch, gantry_outputs *outs) {
@@ -216,6 +227,11 @@ static const gantry_plugin window = {PARTS("window", meter_params), .create = wi
 static const gantry_plugin clockwork = {
   PARTS("clockwork", meter_params), .create = create, .configure = configure, .on_batch = clockwork_batch, .on_timer = clockwork_timer,
   .get_extension = meter_extension, .flags = GANTRY_PLUGIN_TIMERS};
+static const gantry_plugin echo = {
+  PARTS("echo", meter_params), .create = create, .configure = configure, .on_batch = echo_batch, .flags = GANTRY_PLUGIN_STATELESS};
+static const gantry_plugin echo_single = {
+  PARTS("echo-single", meter_params), .create = create, .configure = configure, .on_batch = echo_batch,
+  .flags = GANTRY_PLUGIN_STATELESS | GANTRY_PLUGIN_SINGLE};
 static const gantry_plugin outlet = {
   PARTS("outlet", meter_params), .create = create, .configure = meter_configure, .start = outlet_start, .stop = outlet_stop,
   .on_batch = meter_batch, .get_extension = meter_extension, .effects = GANTRY_EFFECTS_EXTERNAL};
@@ -240,9 +256,25 @@ static const gantry_plugin reader = {
 static const gantry_plugin last_rows = {
   SHAPE("last-rows", feature_inputs, tick_outputs, reader_params), .create = last_create, .configure = configure, .on_batch = last_batch};
 
+// MARK: sources.h
+
+#define SOURCE_EXTENSION(name_, table_, id_)                                             \
+  static const void *name_(const gantry_plugin *self, gantry_string id) {               \
+    (void)self;                                                                         \
+    return is(id, id_) ? (const void *)&table_ : is(id, "gantry.state/1") ? (const void *)&source_state : NULL; \
+  }
+SOURCE_EXTENSION(tape_extension, tape_table, "gantry.pull/1")
+SOURCE_EXTENSION(tape_fresh_extension, fresh_table, "gantry.pull/1")
+SOURCE_EXTENSION(line_extension, line_table, "gantry.feed/1")
+#define SOURCE(id_) BODY(GANTRY_KIND_SOURCE, id_, source_outputs, source_params), .configure = configure, .start = source_start
+
+static const gantry_plugin tape = {SOURCE("tape"), .get_extension = tape_extension};
+static const gantry_plugin tape_fresh = {SOURCE("tape-fresh"), .get_extension = tape_fresh_extension};
+static const gantry_plugin line = {SOURCE("line"), .get_extension = line_extension, .effects = GANTRY_EFFECTS_EXTERNAL};
+
 static const gantry_plugin *const plugins[] = {
   &meter, &meter_single, &stillborn, &meter_two, &meter_convert, &window, &clockwork, &outlet,
-  &columns, &columns_single, &columns_outlet, &reader, &last_rows};
+  &columns, &columns_single, &columns_outlet, &reader, &last_rows, &echo, &echo_single, &tape, &tape_fresh, &line};
 static const gantry_library library = {
   .size = sizeof(gantry_library), .abi_major = GANTRY_ABI_MAJOR, .abi_minor = GANTRY_ABI_MINOR, .plugin_count = COUNT(plugins),
   .plugins = plugins, .built_with = GANTRY_LITERAL("C")};

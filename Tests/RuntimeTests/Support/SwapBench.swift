@@ -14,7 +14,7 @@ enum SwapBench {
   private static let plugins = Result { try Fixture.compile("\(Fixture.root)/Tests/Fixtures/SwapPlugins/plugins.c", as: "libswap.so") }
   private static let ids = [
     "meter", "meter-single", "stillborn", "meter-two", "meter-convert", "window", "clockwork", "outlet", "columns", "columns-single",
-    "columns-outlet", "reader", "last-rows",
+    "columns-outlet", "reader", "last-rows", "echo", "echo-single", "tape", "tape-fresh", "line",
   ]
 
   static func load(_ yaml: String) throws -> Bench.Loaded {
@@ -67,6 +67,15 @@ enum SwapBench {
     waitUntil { run.eventCount >= from + count }
   }
 
+  /// Makes the running graph into that of `yaml`.
+  @discardableResult
+  static func apply(_ yaml: String, _ run: Run) throws -> ApplyReport {
+    let new = try load(yaml)
+    return try run.apply(
+      graph: new.graph, code: { node throws(GantryError) in new.code[node] },
+      changes: GraphDiff.diff(old: run.graph, new: new.graph, changed: GraphDiff.Changed()), id: "a1", by: "a test")
+  }
+
   /// Follows a run's journal and says where it first differs.
   static func expectReplayed(_ folder: String, _ yaml: String, like outcome: Outcome, _ place: SourceLocation = #_sourceLocation) throws {
     let loaded = try load(yaml)
@@ -81,6 +90,7 @@ enum SwapBench {
           do {
             return try request(record.node, record.request) {
               $0.policy.canary = record.canary
+              $0.policy.canaryBy = record.canaryBy ?? .instrument
               $0.policy.warm = record.warm
               $0.isCold = record.isCold
             }

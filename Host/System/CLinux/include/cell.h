@@ -128,6 +128,7 @@ int clinux_cpu_count(void);
 /// What a cell may do. Everything not named is refused with EACCES or EPERM.
 typedef struct clinux_walls {
   uint64_t memory_bytes;      ///< address space beyond what is mapped now; 0 = no limit
+  uint64_t cpu_seconds;       ///< CPU time from here on, then SIGXCPU; 0 = no limit
   uint64_t file_bytes;        ///< the largest file it may write
   uint32_t open_files;
   uint32_t network;           ///< 1: Internet sockets

@@ -7,7 +7,7 @@ import GantrySDK
 /// The events of one instance are of one kind and one instrument, in the order of the files' names and
 /// lines, and never go back in time. The same files and parameters give the same events on every machine.
 struct Replay: Plugin {
-  static var abilities: Abilities { [.pull, .cursor] }
+  static var abilities: Abilities { [.pull, .cursor, .state] }
 
   private let host: Host
   private var settings: Settings?
@@ -38,6 +38,10 @@ struct Replay: Plugin {
   /// What the first pass came to, once there is a second.
   private var counts: RowCounts?
   private var instrument: UInt32 = 0
+  /// The time of the last event.
+  private var givenNs = Int64.min
+  /// Where another instance was, and this one is to go on.
+  private var place: Place?
 
   /// Rows decoded at a time.
   private static var stagingRows: Int { 1024 }
@@ -67,6 +71,7 @@ struct Replay: Plugin {
     passesLeft = settings.repeats
     eventsLeft = settings.limit > 0 ? settings.limit : .max
     if settings.preload { try preload() }
+    try goOn()
   }
 
   /// The instant of `from` or `to`, in the zone of the files where it does not say.
@@ -119,6 +124,43 @@ struct Replay: Plugin {
     reader?.deallocate()
     store?.deallocate()
     staging.deallocate()
+  }
+
+  // MARK: Where another instance was
+
+  var current: Place { place ?? Place(events: events, contentHash: reader?.contentHash ?? 0, givenNs: givenNs) }
+
+  /// Goes on there, at once where the files are open already.
+  mutating func begin(at place: Place) throws(Failure) {
+    self.place = place
+    if reader != nil { try goOn() }
+  }
+
+  /// Leaves out what another instance has given: of the same files as many rows, of others all up to its
+  /// last event's time.
+  private mutating func goOn() throws(Failure) {
+    guard let place else { return }
+    self.place = nil
+    givenNs = place.givenNs
+    let isSame = place.contentHash == reader!.contentHash
+    while !isEnded, !isSame || events < place.events {
+      if rowsLeft == 0 { try refill() }
+      if rowsLeft == 0 { break }
+      var count = rowsLeft
+      if isSame {
+        if UInt64(count) > place.events - events { count = Int(place.events - events) }
+      } else {
+        count = 0
+        while count < rowsLeft, time(count) &+ shiftNs <= place.givenNs { count += 1 }
+        if count == 0 { break }
+      }
+      if Int64(count) > eventsLeft { count = Int(eventsLeft) }
+      rows = rows.unsafelyUnwrapped + count &* slots
+      rowsLeft -= count
+      eventsLeft -= Int64(count)
+      events += UInt64(count)
+      if eventsLeft == 0 { isEnded = true }
+    }
   }
 
   // MARK: Rows
@@ -191,6 +233,7 @@ struct Replay: Plugin {
         host.log(.warning, "the files hold \(name), but no node reads the port \(name)")
       }
     }
+    givenNs = time(count - 1) &+ shiftNs
     let emitter = Emitter(rows: rows.unsafelyUnwrapped, slots: slots, count: count, shiftNs: shiftNs, instrument: instrument)
     let isDone =
       switch kind {

@@ -41,6 +41,28 @@ struct RunTests {
     }
   }
 
+  @Test func `another instance goes on behind the last event, and in other files behind its time`() throws {
+    let folder = try Folder()
+    let file = try folder.write("q.csv", Self.rows(500))
+    let whole = try replay(file, ["repeat": 2]).pullAll().map(\.bytes)
+    for given in [0, 1, 137, 500, 777, 1000] {
+      let first = try replay(file, ["repeat": 2])
+      var events: [[UInt8]] = []
+      while events.count < given { events += try first.pull(max: min(97, given - events.count)).outputs.map(\.bytes) }
+      let state = try first.saveState()
+      for preload in [false, true] {
+        let next = try replay(file, ["repeat": 2, "preload": .scalar("\(preload)")])
+        try next.loadState(version: state.version, state.bytes)
+        #expect(try next.cursor().row == UInt64(given))
+        let rest = try next.pullAll().map(\.bytes)
+        #expect(events + rest == whole, "\(given) given, \(rest.count) after")
+      }
+      let longer = try replay(try folder.write("longer.csv", Self.rows(600)))
+      try longer.loadState(version: state.version, state.bytes)
+      #expect(try longer.pullAll().count == (given <= 500 ? 600 - given : 0))
+    }
+  }
+
   @Test func `a repetition goes on one second after the last event and counts bad rows once`() throws {
     let folder = try Folder()
     let file = try folder.write("q.csv", "time,bid,ask\n100,1,2\n103,1,2\n102,1,2\n")
