@@ -8,8 +8,8 @@ import Testing
     let blocks = Markdown(try Repository.text("manifests/OPERATING.md")).blocks.filter { $0.language == "sh" && $0.label == "session" }
     #expect(blocks.count > 8)
     let lines = blocks.map { "echo '## line \($0.line)'\n\($0.text)" }.joined()
-    // Whatever happens, the host of the session does not outlive it.
-    let script = "set -m\ntrap 'for job in $(jobs -p); do kill -9 $job; done' EXIT\n" + lines
+    // Whatever happens, the host of the session does not outlive it: it is of the shell's process group.
+    let script = "trap 'for job in $(jobs -p); do kill -9 $job; done' EXIT\n" + lines
     let result = try shell(script, in: folder.path, seconds: 240, environment: ["GANTRY_RUNTIME_DIR": folder.path + "/sockets"])
     let log = (try? String(contentsOfFile: folder.path + "/trading.log", encoding: .utf8)) ?? ""
     #expect(result.status == 0, "\(result.output)\n\(log)")
