@@ -179,6 +179,13 @@ import Testing
     #expect(outcome.codes.contains("recover.source"), "\(outcome.diagnostics)")
   }
 
+  @Test func `lanes that would not stand at one event are not gone on with under the replay clock`() throws {
+    let yaml = Self.yaml(more: "far: { plugin: meter, from: first.out, lane: b, queue: { size: 64 } }")
+    let journal = try Self.killed(yaml)
+    let outcome = try Self.attempt(journal, yaml)
+    #expect(outcome.codes.contains("recover.lanes"), "\(outcome.diagnostics)")
+  }
+
   @Test func `with the live clock chains count on from the journal, and states go on`() throws {
     let yaml = Self.yaml(source: "beat-fresh", clock: "live")
     let journal = try Self.killed(yaml)

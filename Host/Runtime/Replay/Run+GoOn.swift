@@ -70,10 +70,17 @@ extension Run {
     return transaction.settle(before)
   }
 
-  /// With the replay clock a source must be one that can be read again: what it gave is not in the journal,
-  /// or it cannot be brought to where the journal ends.
+  /// With the replay clock there is one lane, since several would not stand at one event, and a source must
+  /// be one that can be read again: what it gave is not in the journal, or it cannot be brought to where
+  /// the journal ends.
   private func checkSources() throws(GantryError) {
     guard graph.clock == .replay else { return }
+    let lanes = planner.lanes.filter { $0.ingressCount > 0 }
+    guard lanes.count < 2 else {
+      throw GantryError(
+        "recover.lanes", "with the replay clock \(lanes.count) lanes cannot go on together: each stands where its own records end",
+        help: ["place the graph's nodes on one lane to go on after a crash, or start it anew"], exit: .failed)
+    }
     for (number, intake) in intakes where !intake.isReplayable {
       throw GantryError(
         "recover.source", "source \(services.nodeName(number)) cannot go on where the journal ends", help: ["with the replay clock only sources with a cursor can"],
