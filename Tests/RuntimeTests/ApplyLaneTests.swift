@@ -79,7 +79,7 @@ struct ApplyLaneTests {
     let instance = ObjectIdentifier(bench.run.instances[1])
     for turn in 1...6 {
       try bench.until(events: UInt64(turn) * 5000)
-      let report = try bench.apply(nodes(turn % 2 == 1 ? ", lane: moved, queue: { size: 64 }" : ""))
+      let report = try bench.apply(nodes(turn % 2 == 1 ? ", lane: m\(clock), queue: { size: 64 }" : ""))
       #expect(report.nodes[1].action == .rewire)
     }
     #expect(ObjectIdentifier(bench.run.instances[1]) == instance)
@@ -94,7 +94,7 @@ struct ApplyLaneTests {
       #expect(ticks.count == expected.count)
       #expect(zip(ticks, expected).allSatisfy { $0.ask == $1.ask && $0.bid == $1.bid })
     }
-    #expect(Bench.threads(named: "lane:moved") == 0)
+    try bench.until("the lane's end") { Bench.threads(named: "lane:m\(clock)") == 0 }
   }
 
   @Test func `a source that is added begins after the marker`() throws {
@@ -120,7 +120,7 @@ struct ApplyLaneTests {
     expectWhole(ended.ticks("k.out"), ended)
     #expect(ended.ticks("m.out").enumerated().allSatisfy { $1.ask == Double($0 + 1) })
     #expect(ended.summary.events == UInt64(ended.events("s") + ended.ticks("m.out").count))
-    #expect(Bench.threads(named: "read:gone") == 0)
+    try bench.until("the reader's end") { Bench.threads(named: "read:gone") == 0 }
   }
 
   @Test func `a source with other parameters goes on at the marker, its chains counted on`() throws {
