@@ -61,6 +61,9 @@ public enum JournalFormat {
     return "journal-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".lz4"
   }
 
+  /// Behind the name of a segment whose header is being written.
+  static let unnamedSuffix = ".new"
+
   /// The number in a segment's name, or nil for any other file.
   static func segmentNumber(_ name: String) -> Int? {
     guard name.hasPrefix("journal-"), name.hasSuffix(".lz4") else { return nil }

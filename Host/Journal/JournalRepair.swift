@@ -13,6 +13,9 @@ public enum JournalRepair {
   public static func cut(directory: String) throws(GantryError) -> Cut? {
     let reader = try JournalReader(directory: directory)
     while try reader.next() != nil {}
+    // A segment whose writer was killed before it could give it its name: nothing stands in it.
+    let begun = JournalSegments.path(directory, try JournalSegments(directory: directory).count + 1) + JournalFormat.unnamedSuffix
+    if unlink(begun) != 0, errno != ENOENT { throw journalFailure("journal.write-failed", "cannot remove \(begun)", errno) }
     guard let place = reader.tornPlace, reader.tornBytes > 0 else { return nil }
     let segments = try JournalSegments(directory: directory)
     if segments.hasEmptyTail {

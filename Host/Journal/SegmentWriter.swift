@@ -29,8 +29,7 @@ final class SegmentWriter {
     bufferBytes = JournalFormat.frameHeaderBytes + LZ4F_compressFrameBound(rawMax, &preferences)
     buffer = .allocate(byteCount: bufferBytes, alignment: 4096)
     do throws(GantryError) {
-      try open(segment: 1)
-      try writeSegmentHeader(head: head)
+      try begin(segment: 1, head: head)
     } catch {
       buffer.deallocate()
       if fd >= 0 { Glibc.close(fd) }
@@ -111,8 +110,7 @@ final class SegmentWriter {
     let mark = endMark(.goesOn)
     fd = -1
     defer { Glibc.close(full.fd) }
-    try open(segment: segment + 1)
-    try writeSegmentHeader(head: [])
+    try begin(segment: segment + 1, head: [])
     mark.write(to: buffer, journal: journal)
     var failed = writeAll(full.fd, buffer, JournalFormat.frameHeaderBytes)
     if failed == 0, options.sync != .never, fdatasync(full.fd) != 0 { failed = errno }
@@ -129,15 +127,29 @@ final class SegmentWriter {
       writtenNs: clinux_wall_ns())
   }
 
-  private func open(segment number: Int) throws(GantryError) {
+  /// A segment gets its name once its header stands in it: whoever finds one can read it, even when the
+  /// writer is killed right here.
+  private func begin(segment number: Int, head: [UInt8]) throws(GantryError) {
     let path = directory + "/" + JournalFormat.segmentName(number)
-    fd = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let unnamed = path + JournalFormat.unnamedSuffix
+    fd = Glibc.open(unnamed, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     if fd < 0 {
       throw journalFailure("journal.write-failed", "cannot create \(path)", errno)
     }
     segment = number
     segmentOffset = 0
     isNameSynced = false
+    do throws(GantryError) {
+      try writeSegmentHeader(head: head)
+    } catch {
+      unlink(unnamed)
+      throw error
+    }
+    let failed = clinux_rename_new(unnamed, path)
+    guard failed == 0 else {
+      unlink(unnamed)
+      throw journalFailure("journal.write-failed", "cannot create \(path)", failed)
+    }
   }
 
   private func writeSegmentHeader(head: [UInt8]) throws(GantryError) {

@@ -39,7 +39,8 @@ import Testing
   }
 
   @Test func `a candidate that does well passes`() throws {
-    #expect(try Self.rehearse("tally", "random: 1") == nil)
+    let error = try Self.rehearse("tally", "random: 1")
+    #expect(error == nil, "\(error.map { "\($0)" } ?? "")")
   }
 
   @Test(arguments: [

@@ -71,4 +71,7 @@ int clinux_name_thread(const char *name, int cpu);
 /// Resident set size of this process in bytes, 0 where it cannot be read.
 uint64_t clinux_resident_bytes(void);
 
+/// Renames a file to a name that nothing has yet. Returns 0, or errno: EEXIST when something has it.
+int clinux_rename_new(const char *from, const char *to);
+
 #endif
