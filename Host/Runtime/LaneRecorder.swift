@@ -349,15 +349,20 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   /// A broker outside begins here. While the lane does not run, or is parked.
   func begin(_ broker: DurableBroker, name: String, executions: Int?) {
     guard let journal else { return }
-    let orders = broker.open.inOrder
-    var bytes = Array(name.utf8)
-    let record = BrokerRecord(
-      node: UInt32(bitPattern: broker.number), executions: executions.map { UInt32($0) } ?? .max, nameBytes: UInt32(bytes.count),
-      count: UInt32(orders.count))
-    orders.withUnsafeBytes { bytes += $0 }
-    withUnsafeBytes(of: record) { head in
-      bytes.withUnsafeBytes { keep(journal.append(kind: RecordKind.broker.rawValue, sequence: nextSequence(), head, $0)) }
-    }
+    var orders = broker.open.inOrder[...]
+    // A record has room for so many.
+    repeat {
+      let part = orders.prefix(1024)
+      orders = orders.dropFirst(1024)
+      var bytes = Array(name.utf8)
+      let record = BrokerRecord(
+        node: UInt32(bitPattern: broker.number), executions: executions.map { UInt32($0) } ?? .max, nameBytes: UInt32(bytes.count),
+        count: UInt32(part.count))
+      part.withUnsafeBytes { bytes += $0 }
+      withUnsafeBytes(of: record) { head in
+        bytes.withUnsafeBytes { keep(journal.append(kind: RecordKind.broker.rawValue, sequence: nextSequence(), head, $0)) }
+      }
+    } while !orders.isEmpty
     journal.requestSync()
   }
 

@@ -61,7 +61,7 @@ import Testing
     let open = OpenOrders()
     var order = gantry_order()
     order.action = UInt8(GANTRY_ORDER_NEW)
-    for id in 1...UInt64(OpenOrders.capacity) {
+    for id in 1...UInt64(OpenOrders.usualCapacity) {
       order.order_id = id
       guard open.insert(order) else {
         Issue.record("no room for \(id)")
@@ -74,5 +74,22 @@ import Testing
     end.order_id = 77
     end.kind = UInt8(GANTRY_EXEC_CANCELLED)
     #expect(open.saw(end) && open.insert(order) && !open.contains(77))
+  }
+
+  @Test func `room that is asked for is made, and nothing that was there is lost`() {
+    let open = OpenOrders()
+    var order = gantry_order()
+    order.action = UInt8(GANTRY_ORDER_NEW)
+    let ids = (1...UInt64(3 * OpenOrders.usualCapacity)).map { $0 &* 0x9E37_79B9_7F4A_7C15 }
+    for id in ids {
+      order.order_id = id
+      open.reserve(1)
+      guard open.insert(order) else {
+        Issue.record("no room for \(id)")
+        return
+      }
+    }
+    #expect(open.inOrder.map(\.order_id) == ids)
+    #expect(ids.allSatisfy { open.contains($0) } && !open.contains(7))
   }
 }

@@ -90,6 +90,7 @@ extension Lane {
       order.side = execution.side
       order.quantity = execution.leaves &+ execution.cumulative
       order.account = execution.account
+      broker.open.reserve(1)
       if broker.open.insert(order) { gate.inherit(1) }
     }
   }

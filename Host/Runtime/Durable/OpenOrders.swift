@@ -3,10 +3,12 @@ import Glibc
 
 /// The orders that a broker may have and whose end nobody has heard of, by client order id.
 ///
-/// A change or a cancel is open until its order has answered it. Room for `capacity` of them is taken
-/// once, so that a lane may keep it: nothing but `inOrder` allocates.
+/// A change or a cancel is open until its order has answered it. There is room for `capacity` of them, so
+/// that a lane may keep it: nothing but `inOrder` and `reserve` allocates.
 final class OpenOrders {
-  static let capacity = 1 << 14
+  /// Room for new orders that a lane has before the gate refuses more.
+  static let usualCapacity = 1 << 14
+  private(set) var capacity = usualCapacity
 
   private struct Entry {
     var order: gantry_order
@@ -14,19 +16,37 @@ final class OpenOrders {
     var turn: UInt64
   }
 
-  private let entries: UnsafeMutablePointer<Entry>
+  private var entries: UnsafeMutablePointer<Entry>
   /// Open addressing by id: 0 is free, otherwise the entry's place and 1.
-  private let table: UnsafeMutablePointer<UInt32>
-  private let mask: Int
+  private var table: UnsafeMutablePointer<UInt32>
+  private var mask: Int
   private(set) var count = 0
   private var amendments = 0
   private var turns: UInt64 = 0
 
   init() {
-    // Pages that are never touched cost nothing.
-    entries = calloc(OpenOrders.capacity, MemoryLayout<Entry>.stride)!.bindMemory(to: Entry.self, capacity: OpenOrders.capacity)
-    mask = OpenOrders.capacity * 4 - 1
-    table = calloc(mask + 1, MemoryLayout<UInt32>.stride)!.bindMemory(to: UInt32.self, capacity: mask + 1)
+    mask = OpenOrders.usualCapacity * 4 - 1
+    entries = OpenOrders.room(OpenOrders.usualCapacity)
+    table = OpenOrders.room(mask + 1)
+  }
+
+  /// Zeros. Pages that are never touched cost nothing.
+  private static func room<Element: BitwiseCopyable>(_ count: Int) -> UnsafeMutablePointer<Element> {
+    calloc(count, MemoryLayout<Element>.stride)!.bindMemory(to: Element.self, capacity: count)
+  }
+
+  /// Makes room for so many more orders than are open now. Off the lane, or while it asks a broker.
+  func reserve(_ more: Int) {
+    guard count + more > capacity else { return }
+    while count + more > capacity { capacity *= 2 }
+    let (old, oldTable) = (entries, table)
+    entries = OpenOrders.room(capacity)
+    entries.update(from: old, count: count)
+    mask = capacity * 4 - 1
+    table = OpenOrders.room(mask + 1)
+    for place in 0..<count { fill(place) }
+    Glibc.free(old)
+    Glibc.free(oldTable)
   }
 
   deinit {
@@ -34,7 +54,7 @@ final class OpenOrders {
     Glibc.free(table)
   }
 
-  var isFull: Bool { count == OpenOrders.capacity }
+  var isFull: Bool { count == capacity }
 
   func contains(_ id: UInt64) -> Bool { place(of: id) != nil }
 
@@ -47,9 +67,7 @@ final class OpenOrders {
     guard !isFull, !contains(order.order_id) else { return false }
     turns += 1
     (entries + count).initialize(to: Entry(order: order, turn: turns))
-    var slot = home(order.order_id)
-    while table[slot] != 0 { slot = (slot + 1) & mask }
-    table[slot] = UInt32(count + 1)
+    fill(count)
     count += 1
     if !isNew { amendments += 1 }
     return true
@@ -117,6 +135,13 @@ final class OpenOrders {
   // MARK: the table
 
   private func home(_ id: UInt64) -> Int { Int(truncatingIfNeeded: (id &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask }
+
+  /// The table says where the entry at `place` is.
+  private func fill(_ place: Int) {
+    var slot = home(entries[place].order.order_id)
+    while table[slot] != 0 { slot = (slot + 1) & mask }
+    table[slot] = UInt32(place + 1)
+  }
 
   private func slot(of id: UInt64) -> Int? {
     var slot = home(id)

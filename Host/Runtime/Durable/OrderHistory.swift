@@ -57,6 +57,7 @@ public struct OrderHistory: Sendable {
         if brokers[head.node] == nil { brokers[head.node] = (name, head.executions, OpenOrders()) }
         brokers[head.node]!.name = name
         for index in 0..<Int(head.count) {
+          brokers[head.node]!.orders.reserve(1)
           brokers[head.node]!.orders.insert(payload.loadUnaligned(fromByteOffset: nameEnd + index * MemoryLayout<gantry_order>.stride, as: gantry_order.self))
         }
       case .bound:
@@ -69,9 +70,8 @@ public struct OrderHistory: Sendable {
         result.hasOrders = true
         for index in 0..<Int(head.count) {
           let order = payload.loadUnaligned(fromByteOffset: size + index * MemoryLayout<gantry_order>.stride, as: gantry_order.self)
-          guard broker.orders.insert(order) || broker.orders.contains(order.order_id) else {
-            throw GantryError("orders.too-many", "\(journal) holds more than \(OpenOrders.capacity) orders of \(broker.name) without a known end", exit: .failed)
-          }
+          broker.orders.reserve(1)
+          broker.orders.insert(order)
         }
       case .decision:
         guard payload.count == MemoryLayout<DecisionRecord>.size else { throw damaged(journal, "a decision record") }

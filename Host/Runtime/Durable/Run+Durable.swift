@@ -31,7 +31,10 @@ extension Run {
     var known = options.orders.open
     for index in graph.nodes.indices where DurableEdges.isDurable(graph.nodes[index]) {
       let broker = durable.broker(numbers[index])
-      for order in known.removeValue(forKey: graph.nodes[index].name) ?? [] { broker.open.insert(order) }
+      // More than a lane may keep: those on their way when the last run ended stood in a queue as well.
+      let inherited = known.removeValue(forKey: graph.nodes[index].name) ?? []
+      broker.open.reserve(inherited.count + OpenOrders.usualCapacity)
+      for order in inherited { broker.open.insert(order) }
       gate.inherit(broker.open.inOrder.count { UInt32($0.action) == GANTRY_ORDER_NEW })
       beginBroker(graph.nodes[index], number: numbers[index], instances[index], lane: planner.lanes[laneOf[index]], isNew: true)
     }
