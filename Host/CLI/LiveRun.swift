@@ -66,6 +66,10 @@ struct LiveRun {
     }
   }
 
+  /// Whether a run that was killed is to be gone on with, if there was one. Killed before anything was
+  /// committed, the file is what goes on.
+  var resumes: Bool { arguments.resume }
+
   /// The version to resume, where that is asked for and there is one.
   func resumed() throws(GantryError) -> (version: GraphVersion, source: GraphSource)? {
     guard arguments.resume, let state else { return nil }

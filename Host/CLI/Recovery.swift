@@ -26,11 +26,6 @@ struct Recovery {
     self.journal = journal
     self.isolated = isolated
     self.work = work
-    if let broker = target.graph.nodes.first(where: { $0.plugin.kind == .broker && $0.plugin.effects == .external }) {
-      throw GantryError(
-        "recover.broker-outside", "\(broker.name) sends orders to the world outside, and only it knows what became of them: what its replies taught the nodes is not followed",
-        exit: .failed)
-    }
     let reader = try JournalReader(directory: journal)
     head = try JournalHeads.read(reader.head, journal)
     source = try ReplayApplies.source(head, reader, pluginFolders: pluginFolders, isolated: isolated, in: work)
@@ -53,10 +48,16 @@ struct Recovery {
     options.script = journal
     options.seed = head.seed
     options.continuation = continuation
+    // Its orders keep their ids, and those after them count on.
+    options.orders = OrderHistory()
+    options.orders.epoch = head.orderEpoch ?? 0
+    if OrderKeeping.isNeeded(graph) || OrderKeeping.isNeeded(continuation.graph) {
+      options.orders.inherit(try OrderHistory.read(journal: journal, heardBy: .nodes))
+    }
     options.scriptedSwap = ReplaySwaps.maker(journal, session, isolated: isolated, in: work)
     options.scriptedApply = ReplayApplies.maker(
       journal, session, pluginFolders: source.pluginFolders, isolated: isolated, clock: graph.clock, in: work)
-    options.journalHead = JournalHeads.maker(session, source, seed: head.seed, epoch: 0, graph)
+    options.journalHead = JournalHeads.maker(session, source, seed: head.seed, epoch: head.orderEpoch ?? 0, graph)
     let run = try Run(graph: graph, options: options) { node throws(GantryError) in session.code(node) }
     prepare(run)
     try run.start()

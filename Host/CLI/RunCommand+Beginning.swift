@@ -18,7 +18,7 @@ extension GraphRunner {
     var graph: Graph
     var session: GraphSession
     var prepared: PreparedGraph
-    /// The graph is the one that was committed last.
+    /// Where the last run was killed it is gone on with.
     var resumes: Bool
     /// Of the run.
     var folder: String?

@@ -192,7 +192,7 @@ struct GraphRunner {
     }
     defer { CrashRecord.end() }
     let prepared = session.prepared(source, seed: running.seed)
-    let run = try begin(Beginning(graph: graph, session: session, prepared: prepared, resumes: resumed != nil, folder: folder), options, side, signals)
+    let run = try begin(Beginning(graph: graph, session: session, prepared: prepared, resumes: side?.resumes ?? false, folder: folder), options, side, signals)
     hasStarted = true
     let summary: RunSummary
     do throws(GantryError) {
@@ -228,8 +228,7 @@ struct GraphRunner {
     options.orders = try OrderKeeping.history(side?.state)
     guard let state = side?.state else { return }
     let directory = folder.hasPrefix("/") ? folder : "\(JournalHeads.workingDirectory())/\(folder)"
-    let keeping = OrderKeeping(epoch: options.orders.epoch, journal: "\(directory)/journal")
-    options.onOrdersKept = { () throws(GantryError) in try keeping.keep(in: state) }
+    options.onOrdersKept = { epoch throws(GantryError) in try OrderKeeping(epoch: epoch, journal: "\(directory)/journal").keep(in: state) }
     for (broker, count) in options.orders.openCounts {
       terminal.error("note: \(count) orders of the last run have no known end at \(broker); none passes before \(broker) has said how things stand")
       guard state.halt == nil, let node = graph.nodes.first(where: { $0.name == broker }), !node.plugin.extensions.contains("gantry.reconcile/1") else { continue }

@@ -11,7 +11,7 @@ extension Lane {
     let source = input.pointee.source
     let row = UnsafeRawPointer(source.pointee.rows + input.pointee.cursor &* source.pointee.stride)
     let order = row.assumingMemoryBound(to: gantry_order.self)
-    guard let reason = refusal(broker, order) ?? gate.check(order) else {
+    guard let reason = refusal(broker, order) ?? gate.check(order, isMuted: broker.pointee.plugin == nil) else {
       recorder.order(order)
       if let durable = broker.pointee.durable, !durable._withUnsafeGuaranteedRef({ $0.open.insert(order.pointee) }) { usedTwice(order) }
       return !isFailed

@@ -214,6 +214,7 @@ extension Lane {
         arenaCount: Int(port.pointee.output.pointee.arena_count))
     }
     if uses.contains(.queued) { forward(node, port, first, count) }
+    if uses.contains(.followed) { recorder.followed(port: port, rows: rows, count: count) }
     if uses.contains(.tapped) { offer(port, rows, count) }
   }
 

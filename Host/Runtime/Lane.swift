@@ -209,7 +209,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     isInCycle = plan.isInCycle
     wiring = plan.wiring
     join = plan.join
-    recorder.take(plan.links, plan.linkCount)
+    recorder.take(plan)
     recorder.lane = .passUnretained(self)
     lookAtQuickNodes()
     countUnsettled()
@@ -234,7 +234,7 @@ final class Lane: @unchecked Sendable {  // all but the atomics belongs to the l
     isInCycle = plan.isInCycle
     wiring = plan.wiring
     join = plan.join
-    recorder.take(plan.links, plan.linkCount)
+    recorder.take(plan)
     lookAtQuickNodes()
     markTaps()
     countUnsettled()

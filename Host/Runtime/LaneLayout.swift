@@ -27,6 +27,8 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     var captures: [(node: String, port: String)]
     /// Of a run that acts on the outside: its durable edges, and by number what a lane appends to.
     var durable: (edges: DurableEdges, journal: (Int) -> JournalLane)?
+    /// Of a run that follows a journal and goes on behind it.
+    var followed: FollowedEdges?
   }
 
   let graph: Graph
@@ -148,14 +150,19 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
           singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count, quickInputs: quick.pointer, quickInputCount: quick.count,
           ingresses: ingressTable.pointer, ingressCount: ingressTable.count, timers: timers[lane],
           feedback: allocate(graph.feedbackMax + 1, of: Lane.FeedbackEntry.self), feedbackMax: graph.feedbackMax,
-          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0, isInCycle: forward[lane][lane],
+          links: allocate(0, of: LaneRecorder.QueueLink.self), linkCount: 0,
+          followedPorts: allocate(0, of: LaneRecorder.FollowedPort.self), isInCycle: forward[lane][lane],
           wiring: LaneWiring(nodes: nodes, singleSlots: singleSlots.pointer, singleSlotCount: singleSlots.count),
           join: JoinPlan(
             isJoining ? streams(ingressTable.pointer, ingressTable.count, isScripted: script != nil, feeds: reach[lane]) : [],
             followsScript: script != nil, origins: origins, ownOrigins: sourceNodes.map { sourceOrigins[$0] })))
       plans[lane].wiring.attach()
     }
-    if sources.scripts.isEmpty { linkQueues() }
+    if sources.scripts.isEmpty {
+      linkQueues()
+    } else if let followed = options.followed {
+      linkFollowed(followed)
+    }
   }
 
   /// Frees a schema with the layout: instances that are fed by its lanes may have seen it.
@@ -478,6 +485,19 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       for link in mine { link.port.pointee.uses.insert(.queued) }
       (plans[lane].links, plans[lane].linkCount) = table(
         mine.map { LaneRecorder.QueueLink(port: $0.port, queue: .passUnretained($0.queue), broker: $0.broker.map { .passUnretained($0) }) })
+    }
+  }
+
+  private func linkFollowed(_ followed: FollowedEdges) {
+    for lane in 0..<laneCount {
+      let edges = graph.nodes.indices.filter { DurableEdges.isDurable(graph.nodes[$0]) && laneOf[$0] != lane }.flatMap { broker in
+        graph.nodes[broker].inputs.filter {
+          laneOf[$0.fromNode] == lane && graph.nodes[$0.fromNode].plugin.outputs[$0.fromPort].type == .order
+        }.map { (port: portsOf[$0.fromNode]! + $0.fromPort, broker: numbers[broker]) }
+      }
+      for edge in edges { edge.port.pointee.uses.insert(.followed) }
+      (plans[lane].followedPorts, plans[lane].followedCount) = table(
+        edges.map { LaneRecorder.FollowedPort(port: $0.port, orders: .passUnretained(followed.orders(lane: lane, broker: $0.broker))) })
     }
   }
 

@@ -70,6 +70,8 @@ struct PortUses: OptionSet {
   static let tapped = PortUses(rawValue: 128)
   /// A single node's rows with an arena, which is to be empty for the next chain.
   static let arena = PortUses(rawValue: 256)
+  /// Orders to a broker outside, while a journal is followed.
+  static let followed = PortUses(rawValue: 512)
 }
 
 /// One edge into a node.

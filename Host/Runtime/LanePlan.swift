@@ -21,6 +21,9 @@ struct LanePlan {
   /// Edges to other lanes.
   var links: UnsafeMutablePointer<LaneRecorder.QueueLink>
   var linkCount: Int
+  /// While a journal is followed: edges to brokers outside.
+  var followedPorts: UnsafeMutablePointer<LaneRecorder.FollowedPort>
+  var followedCount = 0
   var isInCycle: Bool
   /// Freed by the layout; attached to its ports.
   var wiring: LaneWiring

@@ -125,6 +125,8 @@ public struct BrokerRecord: BitwiseCopyable, Equatable, Sendable {
   public var executions: UInt32
   public var nameBytes: UInt32
   public var count: UInt32
+  /// 1: these, and those of the records that follow, are all of its orders that are open now.
+  public var isFirst: UInt32
 }
 
 final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread while it runs
@@ -159,10 +161,20 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     self.capture = capture
   }
 
+  /// One edge to a broker outside, while a journal is followed.
+  struct FollowedPort {
+    var port: UnsafeMutablePointer<PortBuffer>
+    var orders: Unmanaged<FollowedOrders>
+  }
+  private var followedPorts: UnsafeMutablePointer<FollowedPort>!
+  private var followedCount = 0
+
   /// The edges to other lanes from now on. While the lane does not run.
-  func take(_ links: UnsafeMutablePointer<QueueLink>, _ count: Int) {
-    queues = links
-    queueCount = count
+  func take(_ plan: LanePlan) {
+    queues = plan.links
+    queueCount = plan.linkCount
+    followedPorts = plan.followedPorts
+    followedCount = plan.followedCount
     promised = .first
     hasBegunLast = false
   }
@@ -321,19 +333,36 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
 
   /// Writes orders down that are about to go to a broker outside.
   private func bind(_ rows: UnsafeRawPointer, _ count: Int, stride: Int, to broker: DurableBroker) {
+    if !bind(rows, count, stride: stride, to: broker.number) { broker.isUnsynced.store(true, ordering: .releasing) }
+  }
+
+  /// False when the journal takes no more.
+  private func bind(_ rows: UnsafeRawPointer, _ count: Int, stride: Int, to broker: Int32) -> Bool {
     let size = MemoryLayout<BoundRecord>.size
     var first = 0
     while first < count {
       let part = min(count - first, blockRows)
-      let record = BoundRecord(broker: UInt32(bitPattern: broker.number), count: UInt32(part))
+      let record = BoundRecord(broker: UInt32(bitPattern: broker), count: UInt32(part))
       guard let journal, let target = journal.reserve(kind: RecordKind.bound.rawValue, sequence: nextSequence(), count: size + part * stride) else {
         lostRecords += 1
-        return broker.isUnsynced.store(true, ordering: .releasing)
+        return false
       }
       target.storeBytes(of: record, as: BoundRecord.self)
       (target + size).copyMemory(from: rows + first * stride, byteCount: part * stride)
       journal.commit(count: size + part * stride)
       first += part
+    }
+    return true
+  }
+
+  /// Orders to a broker outside that a node has written while a journal is followed: they went there then,
+  /// if they came so far.
+  func followed(port: UnsafeMutablePointer<PortBuffer>, rows: UnsafeRawPointer, count: Int) {
+    for index in 0..<followedCount where followedPorts[index].port == port {
+      followedPorts[index].orders._withUnsafeGuaranteedRef {
+        $0.emitted(rows, count, stride: port.pointee.stride)
+        _ = bind(rows, count, stride: port.pointee.stride, to: $0.broker)
+      }
     }
   }
 
@@ -351,13 +380,15 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     guard let journal else { return }
     var orders = broker.open.inOrder[...]
     // A record has room for so many.
+    var isFirst: UInt32 = 1
     repeat {
       let part = orders.prefix(1024)
       orders = orders.dropFirst(1024)
       var bytes = Array(name.utf8)
       let record = BrokerRecord(
         node: UInt32(bitPattern: broker.number), executions: executions.map { UInt32($0) } ?? .max, nameBytes: UInt32(bytes.count),
-        count: UInt32(part.count))
+        count: UInt32(part.count), isFirst: isFirst)
+      isFirst = 0
       part.withUnsafeBytes { bytes += $0 }
       withUnsafeBytes(of: record) { head in
         bytes.withUnsafeBytes { keep(journal.append(kind: RecordKind.broker.rawValue, sequence: nextSequence(), head, $0)) }

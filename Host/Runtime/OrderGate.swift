@@ -79,14 +79,16 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
   }
 
   /// Nil when the order may pass, otherwise the reason for its rejection.
-  func check(_ order: UnsafePointer<gantry_order>) -> UInt32? {
+  ///
+  /// - Parameter isMuted: while a journal is followed, the broker is outside and hears of nothing
+  func check(_ order: UnsafePointer<gantry_order>, isMuted: Bool = false) -> UInt32? {
     if let script {
       if let reason = script[order.pointee.order_id] {
         refused += 1
         refusalsUnseen += 1
         return reason
       }
-      count(order)
+      count(order, works: !isMuted)
       return nil
     }
     if !halted.load(ordering: .relaxed), illCount.load(ordering: .relaxed) == 0 {
@@ -116,10 +118,10 @@ final class OrderGate: @unchecked Sendable {  // the atomic is for all; the coun
     exposure.store(workingOrders + openPositions, ordering: .releasing)
   }
 
-  private func count(_ order: UnsafePointer<gantry_order>) {
+  private func count(_ order: UnsafePointer<gantry_order>, works: Bool = true) {
     orders += 1
     hash.add(order)
-    if UInt32(order.pointee.action) == GANTRY_ORDER_NEW {
+    if works, UInt32(order.pointee.action) == GANTRY_ORDER_NEW {
       workingOrders += 1
       exposure.store(workingOrders + openPositions, ordering: .releasing)
     }

@@ -51,8 +51,9 @@ public struct RunOptions: Sendable {
   public var continuation: Continuation?
   /// What is known of orders at brokers outside, from earlier runs.
   public var orders = OrderHistory()
-  /// Told, in `start`, that the journal has that on the disk, before any order passes. Throwing ends the start.
-  public var onOrdersKept: @Sendable () throws(GantryError) -> Void = { () throws(GantryError) in }
+  /// Told that the journal has that on the disk, before any order passes, and the epoch of the run's ids.
+  /// Throwing ends the start.
+  public var onOrdersKept: @Sendable (_ epoch: UInt16) throws(GantryError) -> Void = { (_) throws(GantryError) in }
   /// How long one call of a plugin may last before it is called a hang.
   public var hangNs: Int64 = 30_000_000_000
   /// Told of each hang, on the control thread, after it was logged and stands in the crash record.
@@ -122,6 +123,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   let planner: LanePlanner
   let gate: OrderGate
   let durable: DurableEdges
+  /// Of a run that follows a journal and goes on behind it.
+  let followed: FollowedEdges?
   /// Held by whoever changes the graph or an instance: one at a time.
   let changes = Mutex<Void>(())
   /// Swaps under way and ended. Held for moments only.
@@ -184,6 +187,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     scan = try options.script.map { (path) throws(GantryError) in try JournalScan(path) }
     following = Atomic(options.script != nil)
     durable = DurableEdges(log: log)
+    followed = options.continuation == nil ? nil : FollowedEdges(options.orders.journaled)
     try Run.checkBrokers(graph, options)
     gate = OrderGate(
       riskNodes: Run.riskNodes(graph, Array(graph.nodes.indices)), instruments: graph.instruments.count, script: scan?.refusals)
@@ -326,6 +330,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
       }
       try startStandbys()
       try writeMeta()
+      try checkInherited(options.continuation?.graph ?? graph)
       try beginBrokers()
       for lane in planner.lanes { try startThread(of: lane) }
       try startScripts()
@@ -407,7 +412,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   var layoutOptions: LaneLayout.Options {
     LaneLayout.Options(
       journalsAll: options.journalsAll, journals: options.journals, captures: options.captures,
-      durable: journal.map { [durable] journal in (durable, { journal.lane($0) }) })
+      durable: journal.map { [durable] journal in (durable, { journal.lane($0) }) }, followed: followed)
   }
 
   var laneTimes: [UnsafeMutablePointer<Int64>] { laneNow }

@@ -54,25 +54,21 @@ import Testing
   }
 
   /// Waits until orders are written down and the disk keeps them from being sent. Their ids.
-  private func heldOrders(_ outpost: Outpost) throws -> Set<UInt64> {
+  private func heldOrders(_ outpost: Outpost, _ host: LiveGraph) throws -> Set<UInt64> {
     try until("orders flow") { outpost.seen.count > 3 }
     outpost.set("hold", true)
-    var held: Set<UInt64> = []
-    try until("an order waits for the disk") {
-      held = Set(try outpost.last.bound).subtracting(outpost.seen)
-      return !held.isEmpty
-    }
-    return held
+    func held() throws -> Set<UInt64> { Set(try outpost.last.bound).subtracting(outpost.seen) }
+    try until("an order waits for the disk") { try !held().isEmpty }
+    // Those that were on their way to the exchange when the disk began to hold arrive; the others stay.
+    let events = try host.status().run.events
+    try until("the lane goes on") { try host.status().run.events > events + 200 }
+    return try held()
   }
 
   @Test func `an order waits for the disk, and one that was synced and not sent is reconciled after a crash`() throws {
     let outpost = try Outpost()
     let first = try outpost.start()
-    // Those that were on their way to the exchange when the disk began to hold arrive; the others stay.
-    _ = try heldOrders(outpost)
-    let events = try first.status().run.events
-    try until("the lane goes on") { try first.status().run.events > events + 200 }
-    let held = Set(try outpost.last.bound).subtracting(outpost.seen)
+    let held = try heldOrders(outpost, first)
     #expect(!held.isEmpty)
     try outpost.kill(first)
     #expect(held.isDisjoint(with: outpost.seen))
@@ -96,10 +92,63 @@ import Testing
     #expect(replay.code == 0 && replay.out.contains("identical"), "\(replay.error)\(replay.out)")
   }
 
+  @Test func `killed at random moments, a host that goes on has its nodes hear the end of every order, and gives no id twice`() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var random = SplitMix(seed)
+    let outpost = try Outpost()
+    var before = Outpost.Journaled()
+    var retold = 0
+    var unsent = 0
+    for round in 0..<14 {
+      let host = try outpost.start(Outpost.graph(), "--resume")
+      let start = outpost.seen.count
+      let wanted = 1 + Int(random.next() % 12)
+      try until("the exchange sees \(wanted) orders") { outpost.seen.count >= start + wanted }
+      if round > 0 { #expect(host.errors.contains("the run goes on from there"), "round \(round): \(host.errors)") }
+      for _ in 0..<Int(random.next() % 3000) { sched_yield() }
+      try outpost.kill(host)
+
+      let seen = outpost.seen
+      #expect(Set(seen).count == seen.count, "round \(round): an order was seen twice")
+      let journal = try outpost.last
+      #expect(Set(journal.bound).count == journal.bound.count, "round \(round): an id names two orders")
+      #expect(Set(seen).isSubset(of: journal.bound), "round \(round): orders reached the exchange before the disk")
+      // Of the orders of before, all that the nodes had heard no end of are asked about, and what else is, was never sent.
+      let asked = Set(outpost.asked[round])
+      #expect(before.openToNodes.isSubset(of: asked), "round \(round)")
+      #expect(asked.subtracting(before.openToNodes).isDisjoint(with: seen), "round \(round)")
+      #expect(asked.isSubset(of: journal.bound), "round \(round)")
+      retold += before.openToNodes.subtracting(before.open).count
+      unsent += asked.subtracting(seen).count
+      // The nodes have heard of each what became of it.
+      for id in asked {
+        let end = seen.contains(id) ? (id % 2 == 0 ? GANTRY_EXEC_FILL : GANTRY_EXEC_ACCEPTED) : GANTRY_EXEC_REJECTED
+        // Killed before the answer was on the disk, they hear it next time.
+        if let heard = journal.heard[id] { #expect(heard.contains(end), "round \(round): order \(id), of which was heard \(heard)") }
+      }
+      before = journal
+    }
+    print("\(before.bound.count) orders, \(retold) answers told again, \(unsent) never sent")
+
+    let last = try outpost.start(Outpost.graph(), "--resume")
+    let start = outpost.seen.count
+    try until("orders flow") { outpost.seen.count > start + 20 }
+    #expect(try last.status().run.gate.isOpen)
+    kill(last.pid, SIGTERM)
+    #expect(try last.end() == 0, "\(last.errors)")
+    // All that was open when the last host was killed is known, and the journal of all hosts is one run.
+    let journal = try outpost.last
+    let working = outpost.seen.filter { $0 % 2 != 0 }
+    #expect(journal.openToNodes.intersection(before.bound) == Set(working).intersection(before.bound))
+    let replay = try Verb.run(["replay", outpost.journals.last!, "--plugins", last.arguments[1]], in: outpost.folder)
+    #expect(replay.code == 0 && replay.out.contains("identical"), "\(replay.error)\(replay.out)")
+  }
+
   @Test func `a broker that does not answer, or does not say all, keeps orders waiting without a word about them`() throws {
     let outpost = try Outpost()
     let first = try outpost.start()
-    let held = try heldOrders(outpost)
+    let held = try heldOrders(outpost, first)
     try outpost.kill(first)
     let seen = outpost.seen
 
@@ -183,7 +232,7 @@ import Testing
   @Test func `without gantry.reconcile a person decides after a crash`() throws {
     let outpost = try Outpost()
     let first = try outpost.start(Outpost.graph(plugin: "outpost-dumb"))
-    _ = try heldOrders(outpost)
+    _ = try heldOrders(outpost, first)
     try outpost.kill(first)
     let seen = outpost.seen
     let second = try outpost.start(Outpost.graph(plugin: "outpost-dumb"))

@@ -131,7 +131,7 @@ final class ApplyTransaction {
     }
     // What acts on the outside and is new may take its time: it gets nothing before the marker.
     for index in graph.order.reversed() where !isScripted && plan.nodes[index].action == .add && graph.nodes[index].plugin.effects == .external {
-      try instances[index]!.start()
+      try asLane(index) { () throws(GantryError) in try instances[index]!.start() }
     }
   }
 

@@ -23,29 +23,34 @@ extension Run {
     }
   }
 
+  /// Refuses a graph that has no place for what it inherits.
+  func checkInherited(_ graph: Graph) throws(GantryError) {
+    let brokers = Set(graph.nodes.filter { DurableEdges.isDurable($0) }.map(\.name))
+    guard let lost = options.orders.open.filter({ !$0.value.isEmpty && !brokers.contains($0.key) }).keys.min() else { return }
+    throw GantryError(
+      "runtime.broker-gone", "orders of \(lost) have no known end, and the graph has no broker of that name now",
+      help: ["bring \(lost) back until its orders have ended"], exit: .failed)
+  }
+
   /// Writes down what is inherited and waits for the disk; then orders may be on their way. In `start`,
-  /// while no lane runs.
+  /// while no lane runs, or where a followed journal ends, while they are parked.
   func beginBrokers() throws(GantryError) {
-    guard let journal, options.script == nil else { return }
+    guard let journal, !isFollowing else { return }
     let (graph, numbers, laneOf, instances) = shape.withLock { ($0.graph, $0.numbers, $0.laneOf, $0.instances) }
-    var known = options.orders.open
+    let known = options.orders.open
+    let unsent = followed?.unsent ?? [:]
     for index in graph.nodes.indices where DurableEdges.isDurable(graph.nodes[index]) {
       let broker = durable.broker(numbers[index])
       // More than a lane may keep: those on their way when the last run ended stood in a queue as well.
-      let inherited = known.removeValue(forKey: graph.nodes[index].name) ?? []
+      let inherited = (known[graph.nodes[index].name] ?? []) + (unsent[numbers[index]] ?? [])
       broker.open.reserve(inherited.count + OpenOrders.usualCapacity)
       for order in inherited { broker.open.insert(order) }
       gate.inherit(broker.open.inOrder.count { UInt32($0.action) == GANTRY_ORDER_NEW })
       beginBroker(graph.nodes[index], number: numbers[index], instances[index], lane: planner.lanes[laneOf[index]], isNew: true)
     }
-    if let lost = known.filter({ !$0.value.isEmpty }).keys.min() {
-      throw GantryError(
-        "runtime.broker-gone", "orders of \(lost) have no known end, and the graph has no broker of that name now",
-        help: ["bring \(lost) back until its orders have ended"], exit: .failed)
-    }
     guard graph.nodes.contains(where: { DurableEdges.isDurable($0) }) else { return }
     try journal.flush(sync: true)
-    try options.onOrdersKept()
+    try options.onOrdersKept(options.orders.epoch)
   }
 
   /// A broker's instance takes its place on its lane, which does not run or is parked.

@@ -65,6 +65,7 @@ extension Run {
     }
     changeCount = number
     following.store(false, ordering: .releasing)
+    try beginBrokers()
     letGo(held)
     for lane in planner.lanes where lane.hasEnded.load(ordering: .acquiring) && lane.ingressCount > 0 { try startThread(of: lane) }
     return transaction.settle(before)

@@ -92,7 +92,7 @@ final class LiveGraph {
 
   func status() throws -> HostStatus {
     let verb = try gantry("status", "--json")
-    guard verb.code == 0 else { throw Trouble(verb.error) }
+    guard verb.code == 0 else { throw Trouble("status ended with \(verb.code): \(verb.error)\(verb.out)") }
     return try verb.result(HostStatus.self)
   }
 

@@ -94,6 +94,13 @@ final class Outpost {
     var told: [UInt64: [UInt32]] = [:]
     var reasons: [UInt64: UInt32] = [:]
     var positions = 0
+    /// By order: the kinds of executions that came to the lane which sends orders.
+    var heard: [UInt64: [UInt32]] = [:]
+
+    /// Of what is on its way to the broker: what the nodes have heard no end of.
+    var openToNodes: Set<UInt64> {
+      Set(bound).filter { id in !(heard[id] ?? []).contains { $0 == GANTRY_EXEC_FILL || $0 == GANTRY_EXEC_REJECTED } }
+    }
 
     /// What no execution has ended.
     var open: Set<UInt64> {
@@ -116,7 +123,7 @@ final class Outpost {
       case .bound: result.bound += orders(from: 8, bytes.loadUnaligned(as: BoundRecord.self).count)
       case .broker:
         let head = bytes.loadUnaligned(as: BrokerRecord.self)
-        result.inherited += orders(from: 16 + Int(head.nameBytes), head.count)
+        result.inherited += orders(from: MemoryLayout<BrokerRecord>.size + Int(head.nameBytes), head.count)
       case .decision:
         let decision = bytes.loadUnaligned(as: DecisionRecord.self)
         if decision.what == Decision.orderRefused.rawValue { refusedByHost.insert(UInt64(bitPattern: decision.value)) }
@@ -128,6 +135,13 @@ final class Outpost {
           if UInt32(execution.kind) == GANTRY_EXEC_POSITION { result.positions += 1 }
           result.told[execution.order_id, default: []].append(UInt32(execution.kind))
           if execution.reason != 0 { result.reasons[execution.order_id] = execution.reason }
+        }
+      case .events:
+        let head = bytes.loadUnaligned(as: EventsRecord.self)
+        guard head.node == 3, head.port & 0xFFFF == 0 else { continue }
+        for row in 0..<Int(head.count) {
+          let execution = bytes.loadUnaligned(fromByteOffset: MemoryLayout<EventsRecord>.size + row * Int(head.stride), as: gantry_execution.self)
+          result.heard[execution.order_id, default: []].append(UInt32(execution.kind))
         }
       default: break
       }
