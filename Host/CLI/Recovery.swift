@@ -40,6 +40,20 @@ struct Recovery {
     self.graph = graph
   }
 
+  /// A broker of this host's own whose replies go to another lane: unlike one outside it cannot be asked
+  /// again for those that were on their way.
+  static func brokerWithLostReplies(_ graph: Graph) -> String? {
+    let lanes = BlockPlan.lanes(graph).of
+    for (index, node) in graph.nodes.enumerated() {
+      for edge in node.inputs where lanes[edge.fromNode] != lanes[index] {
+        let from = graph.nodes[edge.fromNode]
+        guard [.decision, .risk, .broker].contains(node.plugin.kind) else { continue }
+        if from.plugin.kind == .broker, from.plugin.effects == .none, from.plugin.outputs[edge.fromPort].type == .execution { return from.name }
+      }
+    }
+    return nil
+  }
+
   /// Follows the journal, and returns when the run has gone on by itself. Throws with nothing left running.
   func run(
     into continuation: Continuation, options given: RunOptions, prepare: (Run) -> Void, progress: (Run) -> Void

@@ -70,12 +70,28 @@ extension GraphRunner {
       work: "\(folder)/recovered")
     let continuation = Continuation(
       graph: beginning.graph, code: beginning.prepared.code, by: "gantry run --resume", head: beginning.prepared.head)
-    let run = try recovery.run(into: continuation, options: options, prepare: prepare) { run in
+    let deaf = Recovery.brokerWithLostReplies(beginning.graph)
+    let run = try recovery.run(
+      into: continuation, options: options,
+      prepare: { run in
+        prepare(run)
+        if deaf != nil { run.halt(true) }
+      }
+    ) { run in
       terminal.progress("\(grouped(run.eventCount)) events of the last run")
     }
     terminal.progress(nil)
     terminal.error("note: \(grouped(run.eventCount)) events of the last run were followed; the run goes on from there")
+    if let deaf {
+      try halted(side, "\(deaf) answers nodes of another lane, and what was on its way to them when the host was killed is lost: compare positions first")
+    }
     return run
+  }
+
+  private func halted(_ side: LiveRun, _ reason: String) throws(GantryError) {
+    terminal.error("warning: orders are halted until `gantry unhalt`: \(reason)")
+    guard let state = side.state, state.halt == nil else { return }
+    try state.setHalt(StateFolder.Halt(sinceNs: Int64(Date().timeIntervalSince1970 * 1e9), by: "gantry run", reason: reason))
   }
 
   /// The nodes begin from nothing: what was bought and sold before is not known to them.

@@ -186,9 +186,7 @@ struct GraphRunner {
     }
     if let folder {
       try CrashRecord.begin(in: folder)
-      SupervisedHost(
-        folder: folder, state: side?.state?.path, isLive: graph.clock == .live && graph.nodes.contains { $0.plugin.kind == .broker }
-      ).tell()
+      SupervisedHost(folder: folder, state: side?.state?.path).tell()
     }
     defer { CrashRecord.end() }
     let prepared = session.prepared(source, seed: running.seed)

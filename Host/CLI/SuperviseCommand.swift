@@ -19,18 +19,15 @@ struct SuperviseCommand: ParsableCommand {
     commandName: "supervise", abstract: "Run a graph, and run it again when the host crashes or hangs.",
     discussion: """
       Starts `gantry run` with the same arguments. When it crashes, the node that the crash record names runs in a cell from then on. The \
-      graph that was committed last is resumed: its nodes go on from what the journal of the run before has taught them, or begin anew where \
-      that cannot be. A graph with the live clock and a broker starts with orders halted until `gantry unhalt`, because what happened in the \
-      last moment before a crash is known to the broker only; --trade-on leaves that out for a first crash. After two \
-      crashes in a row orders are halted in any case. A host that ends by itself, well or not, is not started again.
+      graph that was committed last is resumed: its nodes go on from what the journal of the run before has taught them, and orders pass once \
+      each broker outside has said what became of those before. Where that cannot be, the nodes begin anew and orders are halted until \
+      `gantry unhalt`, as they are after two crashes in a row. A host that ends by itself, well or not, is not started again.
 
       EXAMPLES
         gantry supervise trading.yaml --profile live
-        gantry supervise --trade-on manifests/quickstart.yaml
+        gantry supervise manifests/quickstart.yaml --block 64
       """)
 
-  @Flag(help: "After a first crash let orders pass without waiting for `gantry unhalt`.")
-  var tradeOn = false
   @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("The graph file, and options of `gantry run`.", valueName: "file and options"))
   var words: [String]
 
@@ -39,7 +36,7 @@ struct SuperviseCommand: ParsableCommand {
   }
 
   mutating func run() throws {
-    let supervisor = try Supervisor(arguments: words, tradesOn: tradeOn)
+    let supervisor = try Supervisor(arguments: words)
     let code = supervisor.run()
     if code != 0 { throw VerbFailed(exitCode: GantryBase.ExitCode(rawValue: code) ?? .failed) }
   }
@@ -50,8 +47,6 @@ struct SupervisedHost: Codable {
   /// Where its crash record is to be found.
   var folder: String
   var state: String?
-  /// It trades for real: live clock, and a broker.
-  var isLive: Bool
 
   static let variable = "GANTRY_SUPERVISED"
   static var file: String? { getenv(variable).map { String(cString: $0) } }
@@ -74,9 +69,8 @@ final class Supervisor {
   private let folder: String
   private let stop = StopFlag()
 
-  init(arguments: [String], tradesOn: Bool) throws(GantryError) {
+  init(arguments: [String]) throws(GantryError) {
     self.arguments = arguments
-    supervision.tradesOn = tradesOn
     bell = clinux_make_bell()
     var template = Array("/tmp/gantry-supervise-XXXXXX".utf8CString)
     guard bell >= 0, mkdtemp(&template) != nil else {
@@ -111,7 +105,7 @@ final class Supervisor {
       let host = (try? readFile(note, limit: 1 << 16)).flatMap { try? JSONDecoder().decode(SupervisedHost.self, from: Data($0)) }
       let record = host.flatMap { CrashRecord.read("\($0.folder)/\(CrashRecord.fileName)") }
       let decision = supervision.ended(
-        ending, afterNs: clinux_monotonic_ns() - began, record: record, isLive: host?.isLive ?? false, stopAsked: stop.isAsked)
+        ending, afterNs: clinux_monotonic_ns() - began, record: record, stopAsked: stop.isAsked)
       switch decision {
       case .end(let code): return code
       case .restart(let pauseNs, let reason):

@@ -5,8 +5,8 @@ import GantryRuntime
 ///
 /// A host that ends by itself is not started again, whatever its exit code. One that crashed or hung is,
 /// after a pause that doubles from one second to a minute, with the node that it crashed in put into a
-/// cell. After the second crash in a row orders are halted; a host that had trading to lose starts halted
-/// after the first, unless told otherwise.
+/// cell. After the second crash in a row orders are halted. After a first one the host itself knows whether
+/// they may pass: it goes on behind its journal and asks the brokers, or begins anew and halts them.
 struct Supervision: Equatable {
   enum Ending: Equatable {
     case exited(Int32)
@@ -24,14 +24,12 @@ struct Supervision: Equatable {
   static let steadyNs: Int64 = 600_000_000_000
   static let crashesToHalt = 2
 
-  /// Lets a live host trade on after its first crash.
-  var tradesOn = false
   /// Nodes that crashed, and run in cells from then on.
   private(set) var cells: [String] = []
   private(set) var crashesInARow = 0
   private(set) var crashes = 0
 
-  mutating func ended(_ ending: Ending, afterNs: Int64, record: CrashRecord.Report?, isLive: Bool, stopAsked: Bool) -> Decision {
+  mutating func ended(_ ending: Ending, afterNs: Int64, record: CrashRecord.Report?, stopAsked: Bool) -> Decision {
     let code: Int32
     switch ending {
     case .exited(let own):
@@ -49,13 +47,11 @@ struct Supervision: Equatable {
     if let node = record?.node, !cells.contains(node) { cells.append(node) }
     var pauseNs = Supervision.firstPauseNs
     for _ in 1..<max(crashesInARow, 1) where pauseNs < Supervision.longestPauseNs { pauseNs *= 2 }
-    return .restart(pauseNs: min(pauseNs, Supervision.longestPauseNs), halt: haltReason(record, isLive))
+    return .restart(pauseNs: min(pauseNs, Supervision.longestPauseNs), halt: haltReason(record))
   }
 
-  private func haltReason(_ record: CrashRecord.Report?, _ isLive: Bool) -> String? {
-    let what = record.map(\.text) ?? "it left no record"
-    if crashesInARow >= Supervision.crashesToHalt { return "\(crashesInARow) crashes in a row, the last: \(what)" }
-    if isLive, !tradesOn { return "restarted after a crash (\(what)): compare positions and working orders with the broker first" }
-    return nil
+  private func haltReason(_ record: CrashRecord.Report?) -> String? {
+    guard crashesInARow >= Supervision.crashesToHalt else { return nil }
+    return "\(crashesInARow) crashes in a row, the last: \(record.map(\.text) ?? "it left no record")"
   }
 }

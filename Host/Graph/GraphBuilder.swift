@@ -152,7 +152,6 @@ public enum GraphBuilder {
     checks.feedback()
     checks.grants()
     checks.queues(lanes)
-    checks.laneCycles(lanes, names: graph.lanes)
     checks.swaps()
     let guards = checks.brokers()
     let tests = TestBinder(report: report, paths: paths, nodes: nodes, names: names)

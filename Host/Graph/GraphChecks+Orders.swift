@@ -74,39 +74,6 @@ extension GraphChecks {
     }
   }
 
-  /// Two lanes that block on each other's full queues never go on.
-  func laneCycles(_ lanes: [Int], names: [String]) {
-    var next: [Int: [(lane: Int, place: Place?)]] = [:]
-    for (index, node) in nodes.enumerated() where node.draft.queue?.policy.whenFull ?? .block == .block {
-      for edge in node.edges where lanes[edge.fromNode] != lanes[index] { next[lanes[edge.fromNode], default: []].append((lanes[index], edge.place)) }
-    }
-    for start in names.indices {
-      // The shortest way from this lane back to it, through lanes of higher numbers: each cycle once.
-      var previous: [Int: Int] = [:]
-      var queue = [start]
-      var head = 0
-      search: while head < queue.count {
-        let lane = queue[head]
-        head += 1
-        for edge in next[lane] ?? [] where edge.lane >= start {
-          if edge.lane == start {
-            var cycle = [lane]
-            while let before = previous[cycle[0]] { cycle.insert(before, at: 0) }
-            let path = (cycle + [start]).map { names[$0] }.joined(separator: " -> ")
-            report.warning(
-              .laneCycle, "the lanes \(path) can wait for each other's full queues for ever", at: edge.place,
-              help: ["put the nodes of the loop on one lane", "or let one queue lose events: when_full: conflate"])
-            break search
-          }
-          if previous[edge.lane] == nil {
-            previous[edge.lane] = lane
-            queue.append(edge.lane)
-          }
-        }
-      }
-    }
-  }
-
   /// What only an instance that may run muted can have.
   func swaps() {
     for node in nodes where node.plugin?.effects == .external {

@@ -61,8 +61,6 @@ public enum GraphCode: String, Sendable, CaseIterable {
   case riskOnError = "graph.risk-on-error"
   case lossyOrder = "graph.lossy-order"
   case queueInLane = "graph.queue-in-lane"
-  /// Warning: lanes that can wait for each other for ever.
-  case laneCycle = "graph.lane-cycle"
   case badFallback = "graph.bad-fallback"
   case canaryZero = "graph.canary-zero"
   case canaryChain = "graph.canary-chain"

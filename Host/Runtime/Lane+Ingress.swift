@@ -149,6 +149,14 @@ extension Lane {
     return best.map { ($0, $0.pointee.block!.pointee.count - $0.pointee.offset) }
   }
 
+  /// Whether a block that another lane has sent can be taken now.
+  var hasQueued: Bool {
+    for index in 0..<ingressCount where ingresses[index].queue != nil && !ingresses[index].hasEnded {
+      if front(ingresses + index) != nil { return true }
+    }
+    return false
+  }
+
   /// Looks for the ingress's next block. False when there is none now.
   func fetch(_ ingress: UnsafeMutablePointer<Ingress>) -> Bool {
     guard !ingress.pointee.hasEnded else { return false }

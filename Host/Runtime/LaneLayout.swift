@@ -159,7 +159,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
       plans[lane].wiring.attach()
     }
     if sources.scripts.isEmpty {
-      linkQueues()
+      linkQueues(reach)
     } else if let followed = options.followed {
       linkFollowed(followed)
     }
@@ -447,7 +447,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
         from: "\(graph.nodes[edge.fromNode].name).\(graph.nodes[edge.fromNode].plugin.outputs[edge.fromPort].name)",
         to: graph.nodes[index].name, queue: queue
       ))
-    links.append((port: origin, fromNode: edge.fromNode, queue: queue, broker: durable?.edges.broker(numbers[index])))
+    links.append((port: origin, fromNode: edge.fromNode, toLane: laneOf[index], queue: queue, broker: durable?.edges.broker(numbers[index])))
     let output = allocate(1, of: gantry_output.self)
     output.initialize(to: origin.pointee.output.pointee)
     let port = allocate(1, of: PortBuffer.self)
@@ -470,7 +470,7 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     return port
   }
 
-  private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, queue: EdgeQueue, broker: DurableBroker?)] = []
+  private var links: [(port: UnsafeMutablePointer<PortBuffer>, fromNode: Int, toLane: Int, queue: EdgeQueue, broker: DurableBroker?)] = []
   private var durable: (edges: DurableEdges, journal: (Int) -> JournalLane)?
   /// Events that arrive over a queue were counted where they were made.
   private func discardedStatistics() -> UnsafeMutablePointer<NodeStatistics> {
@@ -479,12 +479,15 @@ final class LaneLayout: @unchecked Sendable {  // made by one thread; then its m
     return statistics
   }
 
-  private func linkQueues() {
+  private func linkQueues(_ reach: [[Bool]]) {
     for lane in 0..<laneCount {
       let mine = links.filter { laneOf[$0.fromNode] == lane }
       for link in mine { link.port.pointee.uses.insert(.queued) }
       (plans[lane].links, plans[lane].linkCount) = table(
-        mine.map { LaneRecorder.QueueLink(port: $0.port, queue: .passUnretained($0.queue), broker: $0.broker.map { .passUnretained($0) }) })
+        mine.map {
+          LaneRecorder.QueueLink(
+            port: $0.port, queue: .passUnretained($0.queue), broker: $0.broker.map { .passUnretained($0) }, isLoop: reach[$0.toLane][lane])
+        })
     }
   }
 

@@ -149,6 +149,8 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     var hasEnded = false
     /// Orders that go to it are on the disk first.
     var broker: Unmanaged<DurableBroker>?
+    /// Its consumer feeds this lane, directly or through others.
+    var isLoop: Bool
   }
 
   init(
@@ -429,9 +431,11 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
   func advance(to key: @autoclosure () -> ChainKey, _ clock: Graph.ClockKind) {
     guard queueCount > 0 else { return }
     advanceAll(to: key())
-    goRound { queue in
-      queue.drain()
-      return !queue.mustWait(clock)
+    goRound { link in
+      link.queue._withUnsafeGuaranteedRef { $0.drain() }
+      guard link.queue._withUnsafeGuaranteedRef({ $0.mustWait(clock) }) else { return true }
+      // Lanes that feed each other would wait for each other: whoever is waited for goes on.
+      return link.isLoop && lane?._withUnsafeGuaranteedRef { $0.hasQueued } ?? false
     }
   }
 
@@ -440,9 +444,11 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
     guard queueCount > 0, !hasBegunLast else { return }
     hasBegunLast = true
     advanceAll(to: .beginLast)
-    goRound { queue in
-      queue.drain()
-      return !queue.isWaiting
+    goRound { link in
+      link.queue._withUnsafeGuaranteedRef {
+        $0.drain()
+        return !$0.isWaiting
+      }
     }
     for index in 0..<queueCount { queues[index].queue._withUnsafeGuaranteedRef { $0.beginLast() } }
   }
@@ -472,10 +478,10 @@ final class LaneRecorder: @unchecked Sendable {  // belongs to the lane's thread
 
   /// Goes from queue to queue until each is done. It never waits for one queue alone: the consumer of
   /// that one may be waiting for what another still holds.
-  private func goRound(_ isDone: (EdgeQueue) -> Bool) {
+  private func goRound(_ isDone: (QueueLink) -> Bool) {
     while true {
       var waiting = -1
-      for index in 0..<queueCount where !queues[index].queue._withUnsafeGuaranteedRef(isDone) { waiting = index }
+      for index in 0..<queueCount where !isDone(queues[index]) { waiting = index }
       guard waiting >= 0 else { return }
       lane?._withUnsafeGuaranteedRef { $0.answerWhileWaiting() }
       queues[waiting].queue._withUnsafeGuaranteedRef { $0.ring.waitForRoom() }

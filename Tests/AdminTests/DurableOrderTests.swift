@@ -56,6 +56,8 @@ import Testing
   /// Waits until orders are written down and the disk keeps them from being sent. Their ids.
   private func heldOrders(_ outpost: Outpost, _ host: LiveGraph) throws -> Set<UInt64> {
     try until("orders flow") { outpost.seen.count > 3 }
+    // Once it answers, all that it syncs at its start is done: the disk is to hold orders only.
+    _ = try host.status()
     outpost.set("hold", true)
     func held() throws -> Set<UInt64> { Set(try outpost.last.bound).subtracting(outpost.seen) }
     try until("an order waits for the disk") { try !held().isEmpty }
@@ -180,6 +182,7 @@ import Testing
     let outpost = try Outpost()
     let host = try outpost.start(Outpost.graph(), "--trace", "off")
     try until("orders flow") { outpost.seen.count > 3 }
+    _ = try host.status()
     outpost.set("fail", true)
     try until("the gate is closed") { try host.status().run.gate.isUnsynced }
     let seen = try settled { outpost.seen }

@@ -189,6 +189,20 @@ struct LaneTests {
     #expect(try #require(one.summary).fills > 0)
   }
 
+  @Test(arguments: [1, 16, 200])
+  func `with the live clock lanes that feed each other never wait for each other`(size: Int) throws {
+    let text = """
+      s: { plugin: beat, params: { count: 200000, price: 100000 } }
+      decide: { plugin: decider, from: [s, broker.executions~], params: { one_in: 1, answers: 1 } }
+      broker: { plugin: paper, from: [s, decide], lane: b, queue: { size: \(size) } }
+      """
+    let outcome = try Bench.run(Bench.yaml(text).replacing("clock: replay", with: "clock: live"), options: { $0.captures = [] })
+    #expect(!outcome.hung && outcome.diagnostics.isEmpty)
+    let summary = try #require(outcome.summary)
+    #expect(summary.queues.allSatisfy { $0.to == "decide" || $0.dropped == 0 })
+    #expect(summary.nodes.first { $0.name == "broker" }?.events ?? 0 > 200_000)
+  }
+
   @Test func `a stop drains what is on its way to other lanes`() throws {
     let outcome = try Bench.run(
       Bench.yaml(
