@@ -29,11 +29,12 @@ extension CellFactory {
     let ending = plugin.firstEnd
     withExtendedLifetime(plugin) {}
     guard failure != nil || ending != nil else { return }
+    let remedies = ending == nil ? failure?.diagnostics.first?.help ?? [] : []
     let what = ending.map { "its cell \($0)" } ?? failure?.diagnostics.first?.text ?? "it failed"
     throw GantryError(
       "swap.rehearsal-failed",
       "the candidate \(request.code.description.id)@\(request.code.description.version) for \(request.node) failed in its rehearsal: \(what)",
       at: failure?.diagnostics.first?.place,
-      help: ["nothing of the run was touched; mend the plugin, and run `gantry plugin check` on it"])
+      help: remedies.isEmpty ? ["nothing of the run was touched; mend the plugin, and run `gantry plugin check` on it"] : ["nothing of the run was touched"] + remedies)
   }
 }

@@ -168,8 +168,18 @@ extension Run {
       return (candidate, artifacts)
     } catch {
       candidate.destroy()
-      throw error
+      throw Run.withRemedy(error)
     }
+  }
+
+  /// A candidate that refuses its configuration may be right for another graph: then it is an apply.
+  private static func withRemedy(_ error: GantryError) -> GantryError {
+    guard error.diagnostics.first?.code == "runtime.configure-failed" else { return error }
+    var error = error
+    error.diagnostics[0].help.append(
+      "a swap exchanges this node and nothing around it; for other columns or another plugin use apply: change the graph file, look with `gantry plan FILE`, then `gantry apply FILE`"
+    )
+    return error
   }
 
   /// What the edges into a node bring for as long as its graph runs, in the order of `from`: columns that a

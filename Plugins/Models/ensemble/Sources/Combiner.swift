@@ -57,10 +57,11 @@ struct Combiner {
     bounds.deallocate()
   }
 
-  /// Writes value, probability, label and horizon; false where the inputs give none.
+  /// Writes value, probability, label and horizon; false where the inputs give none. Fails where what
+  /// comes of them is not finite.
   func combine(
     _ said: UnsafePointer<Rounds.Said>, _ isUsed: UnsafePointer<Bool>, regime: Double, into target: UnsafeMutablePointer<gantry_prediction>
-  ) -> Bool {
+  ) throws(Failure) -> Bool {
     var weights = self.weights
     if method == .regime {
       if regime.isNaN { return false }
@@ -71,8 +72,8 @@ struct Combiner {
     target.pointee.horizon_ns = commonHorizon(said, isUsed)
     switch method {
     case .vote: return vote(said, isUsed, weights, target)
-    case .stacking: return stack(said, weights, target)
-    case .mean, .weighted, .regime: return average(said, isUsed, weights, target)
+    case .stacking: return try stack(said, weights, target)
+    case .mean, .weighted, .regime: return try average(said, isUsed, weights, target)
     }
   }
 
@@ -89,7 +90,7 @@ struct Combiner {
   /// Weighted means of the values, and of the probabilities where all have one.
   private func average(
     _ said: UnsafePointer<Rounds.Said>, _ isUsed: UnsafePointer<Bool>, _ weights: UnsafePointer<Double>, _ target: UnsafeMutablePointer<gantry_prediction>
-  ) -> Bool {
+  ) throws(Failure) -> Bool {
     var value = 0.0
     var probability = 0.0
     var sum = 0.0
@@ -99,10 +100,11 @@ struct Combiner {
       sum += weights[input]
     }
     guard sum > 0 else { return false }
+    guard (value / sum).isFinite else { throw .overflow("the weighted mean of the predictions is beyond the range of a double; look at them with `gantry tap`") }
     target.pointee.value = value / sum
     target.pointee.probability = probability / sum
     target.pointee.label = label(target.pointee.probability)
-    return !target.pointee.value.isNaN
+    return true
   }
 
   private func label(_ probability: Double) -> Int32 { probability.isNaN ? -1 : probability >= 0.5 ? 1 : 0 }
@@ -140,10 +142,15 @@ struct Combiner {
   private func choice(_ said: Rounds.Said) -> Int32 { said.label >= 0 ? said.label : said.value > 0 ? 1 : 0 }
 
   /// A linear model over all inputs.
-  private func stack(_ said: UnsafePointer<Rounds.Said>, _ weights: UnsafePointer<Double>, _ target: UnsafeMutablePointer<gantry_prediction>) -> Bool {
+  private func stack(_ said: UnsafePointer<Rounds.Said>, _ weights: UnsafePointer<Double>, _ target: UnsafeMutablePointer<gantry_prediction>) throws(Failure) -> Bool {
     var score = intercept
-    for input in 0..<inputs { score += weights[input] * (usesProbability ? said[input].probability : said[input].value) }
-    guard score.isFinite else { return false }
+    for input in 0..<inputs {
+      let number = usesProbability ? said[input].probability : said[input].value
+      // Of a model that gives none: as if it were silent.
+      if !number.isFinite { return false }
+      score += weights[input] * number
+    }
+    guard score.isFinite else { throw .overflow("the weighted sum of the predictions is beyond the range of a double; look at them with `gantry tap`") }
     target.pointee.value = score
     target.pointee.probability = isLogistic ? Math.logistic(score) : .nan
     target.pointee.label = isLogistic ? (score >= 0 ? 1 : 0) : -1

@@ -84,7 +84,7 @@ struct Rounds {
 
   func take(_ slot: Int, input: Int, _ prediction: UnsafePointer<gantry_prediction>) {
     // One that has nothing to say is silent.
-    if prediction.pointee.value.isNaN { return }
+    if !prediction.pointee.value.isFinite { return }
     rounds[slot].fresh |= 1 &<< UInt64(input)
     said[slot &* inputs &+ input] = Said(
       value: prediction.pointee.value, probability: prediction.pointee.probability, horizonNs: prediction.pointee.horizon_ns,

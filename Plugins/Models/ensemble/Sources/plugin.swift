@@ -6,7 +6,8 @@ import GantrySDK
 /// Guarantees: for each instrument at most one prediction a chain and round of its inputs, made when the last input
 /// has come; sums run in the order of `from`, so the bits are the same on every machine. The host delivers a
 /// chain's rows in the order of `from`: when the last edge has delivered, what has not come will not come. What
-/// is left out then is said by `on_missing`. A prediction of NaN counts as missing.
+/// is left out then is said by `on_missing`. A prediction that is not finite counts as missing, and what
+/// comes of finite ones is finite, or fails.
 struct Ensemble: Plugin {
   static var descriptor: Descriptor {
     Descriptor(
@@ -79,7 +80,7 @@ struct Ensemble: Plugin {
     if combiner?.method == .regime { regimeColumn = try Ensemble.regimeColumn(configuration) }
     rounds = Rounds(instruments: configuration.instrumentCount, inputs: inputCount)
     model = host.modelReference(name: Text(configuration.node), version: "ensemble-1.0.0")
-    missingInputs = host.defineMetric("missing_inputs", counter: true, unit: "predictions", help: "inputs that were silent or NaN in a round")
+    missingInputs = host.defineMetric("missing_inputs", counter: true, unit: "predictions", help: "inputs that were silent or not finite in a round")
     skippedRounds = host.defineMetric("skipped_rounds", counter: true, unit: "rounds", help: "rounds without a prediction")
   }
 
@@ -123,20 +124,23 @@ struct Ensemble: Plugin {
       guard rounds.isOpen(instrument) else { continue }
       let isComplete = rounds.freshCount(instrument) == inputCount && (regimeColumn < 0 || rounds.hasRegime(instrument))
       guard isComplete || place == edgeCount &- 1 else { continue }
-      if finish(rounds, instrument, nowNs: header.pointee.event_ns, target) {
-        outputs.commit(0)
+      do throws(Failure) {
+        if try finish(rounds, instrument, nowNs: header.pointee.event_ns, target) { outputs.commit(0) }
+      } catch {
+        outputs.setConsumed(index)
+        throw error
       }
     }
   }
 
   /// Ends a round; true when it gave a prediction.
-  private func finish(_ rounds: Rounds, _ instrument: Int, nowNs: Int64, _ target: UnsafeMutablePointer<gantry_prediction>) -> Bool {
+  private func finish(_ rounds: Rounds, _ instrument: Int, nowNs: Int64, _ target: UnsafeMutablePointer<gantry_prediction>) throws(Failure) -> Bool {
     let silent = inputCount &- rounds.freshCount(instrument)
     if silent > 0 { host.updateMetric(missingInputs, Double(silent)) }
     rounds.close(instrument)
     let used = rounds.choose(instrument, nowNs: nowNs, maxAgeNs: onMissing == .last ? maxAgeNs : -1)
     guard used == inputCount || onMissing == .rest && used >= minInputs, let combiner,
-      combiner.combine(rounds.chosen, rounds.isChosen, regime: rounds.regime(instrument), into: target)
+      try combiner.combine(rounds.chosen, rounds.isChosen, regime: rounds.regime(instrument), into: target)
     else {
       host.updateMetric(skippedRounds, 1)
       return false

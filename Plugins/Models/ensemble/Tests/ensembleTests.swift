@@ -119,6 +119,22 @@ import Testing
     #expect(plain.value == 5 && plain.probability.isNaN && plain.label == -1)
   }
 
+  @Test func `an infinite prediction is silence, and what comes of finite ones is finite or fails`() throws {
+    let mean = try Driver(inputs: 2, ["on_missing": "rest"])
+    #expect(try mean.round([Said(.infinity), Said(4)]).map(\.value) == [4])
+    func text(_ d: Driver, _ said: [Said]) -> String {
+      do {
+        _ = try d.round(said)
+        return "taken"
+      } catch { return "\(error)" }
+    }
+    #expect(text(mean, [Said(1.7e308), Said(1.7e308)]).contains("the weighted mean of the predictions is beyond the range of a double"))
+    // The next round knows nothing of it.
+    #expect(try mean.round([Said(1), Said(3)]).map(\.value) == [2])
+    let sum = try Driver(inputs: 2, ["method": "stacking", "weights": [1e10, 1]])
+    #expect(text(sum, [Said(1e300), Said(1)]).contains("the weighted sum of the predictions is beyond the range of a double"))
+  }
+
   @Test(arguments: [0, 1, 2])
   func `a column chooses the weights`(featuresAt: Int) throws {
     let d = try Driver(

@@ -30,7 +30,7 @@ import Testing
     #expect(zip(predictions.map(\.probability), expected).allSatisfy { abs($0 - $1) < 1e-16 })
   }
 
-  @Test func `a row without a finite score is a prediction of NaN, or none, and is counted`() throws {
+  @Test func `a row with a number that is not finite is a prediction of NaN, or none, and is counted`() throws {
     let text = artifact(kind: "logistic", columns: ["a", "b"], coefficients: "[1, 0]")
     let rows = [[1, 2], [.nan, 1], [1, .nan], [.infinity, 0], [2, 2]].map { FeatureRow($0) }
     let emitting = try linear(text, columns: ["a", "b"])
@@ -40,10 +40,25 @@ import Testing
       let prediction = emitted[index].prediction
       #expect(prediction.value.isNaN && prediction.probability.isNaN && prediction.label == -1)
     }
-    #expect(emitting.metrics["nan_rows"] == 3)
-    let skipping = try linear(text, columns: ["a", "b"], onNaN: "skip")
+    #expect(emitting.metrics["missing_rows"] == 3)
+    let skipping = try linear(text, columns: ["a", "b"], onMissing: "skip")
     #expect(try skipping.send(features: rows).map(\.cause) == [0, 4])
-    #expect(skipping.metrics["nan_rows"] == 3)
+    #expect(skipping.metrics["missing_rows"] == 3)
+  }
+
+  @Test func `a row of finite numbers without a finite score fails, and the column is named`() throws {
+    let p = try linear(artifact(kind: "logistic", columns: ["a", "b"], coefficients: "[1, 1e308]"), columns: ["b", "a"])
+    #expect(try p.send(features: [FeatureRow([1, 1])])[0].prediction.label == 1)
+    for row: [Double] in [[10, 1], [-10, 1]] {
+      let failure = #expect(throws: PluginFailure.self) { try p.send(features: [FeatureRow([1, 1]), FeatureRow(row), FeatureRow([1, 1])]) }
+      let text = failure?.text ?? ""
+      #expect(text.contains("no finite score for a row of finite numbers, most of all by the coefficient of \"b\""), "\(text)")
+    }
+    // Also where the parts cancel each other out: an infinite one less another is no number.
+    let q = try linear(artifact(columns: ["a", "b"], coefficients: "[1e308, -1e308]"), columns: ["a", "b"])
+    #expect(throws: PluginFailure.self) { try q.send(features: [FeatureRow([10, 10])]) }
+    // A missing number is not the model's fault.
+    #expect(try q.send(features: [FeatureRow([10, .nan])])[0].prediction.value.isNaN)
   }
 
   @Test func `one batch and single events give the same bits`() throws {
@@ -104,11 +119,11 @@ func artifact(
   """
 }
 
-func linear(_ text: String, columns: [String], onNaN: String = "emit") throws -> PluginHarness {
-  try linear(Array(text.utf8), columns: columns, onNaN: onNaN)
+func linear(_ text: String, columns: [String], onMissing: String = "emit") throws -> PluginHarness {
+  try linear(Array(text.utf8), columns: columns, onMissing: onMissing)
 }
 
-func linear(_ bytes: [UInt8], columns: [String], onNaN: String = "emit") throws -> PluginHarness {
+func linear(_ bytes: [UInt8], columns: [String], onMissing: String = "emit") throws -> PluginHarness {
   try PluginHarness(
-    "linear", parameters: ["artifact": .artifact(bytes), "on_nan": .scalar(onNaN)], inputs: [.init(port: "features", columns: columns)])
+    "linear", parameters: ["artifact": .artifact(bytes), "on_missing": .scalar(onMissing)], inputs: [.init(port: "features", columns: columns)])
 }

@@ -18,9 +18,10 @@ struct PredictionForm {
   /// Of a regression with several targets, the one that is predicted.
   var target = 0
 
-  /// Writes value, probability and label. The sums are overwritten.
+  /// Writes value, probability and label; false where the model gives no finite number. The sums are
+  /// overwritten.
   @inline(__always)
-  func write(_ sums: UnsafeMutablePointer<Double>, to prediction: UnsafeMutablePointer<gantry_prediction>) {
+  func write(_ sums: UnsafeMutablePointer<Double>, to prediction: UnsafeMutablePointer<gantry_prediction>) -> Bool {
     switch objective {
     case .softmax, .logistics:
       objective.probabilities(sums, count: outputCount)
@@ -42,10 +43,13 @@ struct PredictionForm {
       prediction.pointee.value = sums[0] > 0 ? 1 : 0
       prediction.pointee.probability = .nan
       prediction.pointee.label = sums[0] > 0 ? 1 : 0
+      return sums[0].isFinite
     default:
       prediction.pointee.value = objective.value(sums[target])
       prediction.pointee.probability = .nan
       prediction.pointee.label = -1
+      return prediction.pointee.value.isFinite
     }
+    return prediction.pointee.value.isFinite && prediction.pointee.probability.isFinite
   }
 }

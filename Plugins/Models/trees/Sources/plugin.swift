@@ -5,7 +5,7 @@ import GantrySDK
 ///
 /// Guarantees: for each row of features one prediction, equal to the library's to 1e-6. Missing values
 /// are NaN, and go where the model learnt to send them; with `on_missing` a row that has some gives a
-/// prediction of NaN, or none. The own evaluator gives the same bits on every machine, one row at a time
+/// prediction of NaN, or none. A row for which the model gives no finite number fails. The own evaluator gives the same bits on every machine, one row at a time
 /// or in blocks, and allocates nothing on the lane.
 struct Trees: Plugin {
   static var descriptor: Descriptor {
@@ -50,6 +50,8 @@ struct Trees: Plugin {
   private var sums: UnsafeMutablePointer<Double>?
   private var onMissing = OnMissing.predict
   private var horizonNs: Int64 = 0
+  /// For the text of a failure.
+  private var file: Text = ""
   private var model: UInt32 = 0
   private var missingRows: UInt32 = 0
 
@@ -59,7 +61,7 @@ struct Trees: Plugin {
 
   mutating func configure(_ configuration: borrowing Configuration) throws(Failure) {
     let bytes = configuration.artifact(0)
-    let file = Text(configuration.text(0))
+    file = Text(configuration.text(0))
     var model = try ModelFile.read(bytes, file: file)
     guard let schema = configuration.schema(ofPort: 0) else {
       throw Failure.invalid("nothing is connected to features; give the node a `from` that offers columns")
@@ -159,7 +161,10 @@ struct Trees: Plugin {
       prediction.pointee.probability = .nan
       prediction.pointee.label = -1
     } else {
-      form.write(sums, to: prediction)
+      guard form.write(sums, to: prediction) else {
+        outputs.setConsumed(row)
+        throw .overflow("\(file): the model gives NaN or infinity for a row; look at the row with `gantry tap`, and train or write the model again")
+      }
     }
     prediction.pointee.horizon_ns = horizonNs
     prediction.pointee.model = model

@@ -117,6 +117,22 @@ import Testing
     #expect(try predictions("skip").map(\.value) == [1])
   }
 
+  @Test func `a row for which the model gives no finite number fails`() throws {
+    let infinite = MadeTree.stump(0, "0.5", "1", "3E38")
+    let several = MadeXGBoost(trees: [infinite, .stump(), infinite, .stump()], objective: "multi:softprob", classes: 2, treeInfo: [0, 1, 0, 1])
+    for model in [
+      MadeXGBoost(trees: [infinite, infinite]).json, MadeXGBoost(trees: [infinite, infinite], objective: "binary:logistic", baseScore: "5E-1").json,
+      MadeXGBoost(trees: [.stump(0, "0.5", "1", "1000")], objective: "count:poisson", baseScore: "5E-1").json, several.json,
+      MadeLightGBM(stumps: [("0.5", 0, "1", "1.7e308"), ("0.5", 0, "1", "1.7e308")]).text,
+    ] {
+      let p = try trees(model)
+      #expect(try p.predict(0).count == 1)
+      let failure = #expect(throws: PluginFailure.self) { try p.predict(0, 1, 0) }
+      #expect(failure?.text.contains("the model gives NaN or infinity for a row") == true, "\(failure?.text ?? "")")
+      #expect(try p.predict(0).count == 1)
+    }
+  }
+
   @Test func `UBJSON says the same as JSON`() throws {
     let model = MadeXGBoost(
       trees: [.categories([3, 5]), .stump(1, "2.5E-1", "-1.5E0", "2.5E0", defaultLeft: true)], columns: ["a", "b"], objective: "count:poisson", baseScore: "5E-1")
