@@ -15,6 +15,14 @@ extension Run {
     try meta.write(to: folder)
   }
 
+  /// The same when a swap has brought a model or other code, so that a run that goes on is read with the
+  /// names it has by now. Any thread but a lane's.
+  func rewriteMeta() {
+    changes.withLock { _ in
+      do throws(GantryError) { try writeMeta() } catch { say(error, node: -1) }
+    }
+  }
+
   private func makeMeta(hasEnded: Bool) -> TraceMeta {
     let shape = shape.withLock { $0 }
     let graph = shape.graph

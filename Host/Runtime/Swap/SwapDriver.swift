@@ -177,12 +177,16 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private func perform(_ action: SwapMachine.Action) throws(GantryError) -> Bool {
     switch action {
     case .rehearse: try request.rehearsal?()
-    case .prepare: try prepare()
+    case .prepare:
+      try prepare()
+      run.rewriteMeta()
     case .follow: try follow()
     case .compare: follower?.compare()
     case .beginCanary: return try beginCanary()
-    case .flip: return machine.canBeMuted ? try exchange(.flip) : try takeHandOver(reverse: false)
-    case .flipBack: return machine.canBeMuted ? try exchange(.revert) : try takeHandOver(reverse: true)
+    case .flip, .flipBack:
+      let isBack = action == .flipBack
+      guard machine.canBeMuted ? try exchange(isBack ? .revert : .flip) : try takeHandOver(reverse: isBack) else { return false }
+      run.rewriteMeta()
     case .letGo: letGo()
     case .wait, .ended: break
     }
