@@ -99,7 +99,40 @@ static const gantry_plugin formula = {
   .summary = GANTRY_LITERAL("a model of the tests"), .determinism = GANTRY_DETERMINISM_EXACT, .flags = GANTRY_PLUGIN_STATELESS,
   .input_count = 1, .inputs = inputs, .output_count = 1, .outputs = outputs, .param_count = 1, .params = params,
   .create = create, .destroy = destroy, .configure = configure, .on_batch = on_batch};
-static const gantry_plugin *const plugins[] = {&formula};
+
+// MARK: pool
+
+static gantry_status pool_batch(gantry_instance *s, const gantry_batch *batch, gantry_outputs *outs) {
+  (void)s;
+  for (uint32_t i = 0; i < batch->count; i++) {
+    const gantry_tick *tick = (const gantry_tick *)(batch->base + (uint64_t)i * batch->stride);
+    gantry_tick *row = gantry_reserve(outs, 0, i);
+    if (row == NULL) {
+      outs->consumed = i;
+      return GANTRY_FULL;
+    }
+    memcpy((char *)row + sizeof(gantry_header), (const char *)tick + sizeof(gantry_header), sizeof *tick - sizeof(gantry_header));
+    gantry_commit(outs, 0);
+  }
+  return GANTRY_OK;
+}
+
+static gantry_status pool_configure(gantry_instance *s, const gantry_config *config) {
+  (void)s;
+  (void)config;
+  return GANTRY_OK;
+}
+
+static const gantry_port pool_inputs[] = {{.size = sizeof(gantry_port), .type = GANTRY_TICK, .flags = GANTRY_PORT_MANY,
+  .name = GANTRY_LITERAL("feeds"), .help = GANTRY_LITERAL("quotes")}};
+static const gantry_port pool_outputs[] = {
+  {.size = sizeof(gantry_port), .type = GANTRY_TICK, .name = GANTRY_LITERAL("ticks"), .help = GANTRY_LITERAL("the quotes of all inputs")}};
+static const gantry_plugin pool = {
+  .size = sizeof(gantry_plugin), .kind = GANTRY_KIND_TRANSFORM, .id = GANTRY_LITERAL("pool"), .version = GANTRY_LITERAL("1.0.0"),
+  .summary = GANTRY_LITERAL("quotes of several sources on one port"), .determinism = GANTRY_DETERMINISM_EXACT, .flags = GANTRY_PLUGIN_STATELESS,
+  .input_count = COUNT(pool_inputs), .inputs = pool_inputs, .output_count = 1, .outputs = pool_outputs,
+  .create = create, .destroy = destroy, .configure = pool_configure, .on_batch = pool_batch};
+static const gantry_plugin *const plugins[] = {&formula, &pool};
 static const gantry_library library = {
   .size = sizeof(gantry_library), .abi_major = GANTRY_ABI_MAJOR, .abi_minor = GANTRY_ABI_MINOR, .plugin_count = COUNT(plugins),
   .plugins = plugins, .built_with = GANTRY_LITERAL("C")};
