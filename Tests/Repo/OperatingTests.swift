@@ -13,7 +13,11 @@ import Testing
     let result = try shell(script, in: folder.path, seconds: 240, environment: ["GANTRY_RUNTIME_DIR": folder.path + "/sockets"])
     let log = (try? String(contentsOfFile: folder.path + "/trading.log", encoding: .utf8)) ?? ""
     #expect(result.status == 0, "\(result.output)\n\(log)")
-    for word in ["trading is halted", "orders pass again", "reverted", "committed", "the audit log is whole"] {
+    for word in [
+      "trading is halted", "orders pass again", "reverted", "committed", "the audit log is whole", "with hour@1 -> trees@1.0.0", "the file is cut off",
+      "not swapped: the candidate failed on", "errors in probation, the limit is 1", "us in probation, the limit is 0.1 us",
+      "the plugin onnx reads those", "plugin trees 1.0.0 -> onnx 1.0.0",
+    ] {
       #expect(result.output.contains(word), "\(word)\n\(result.output)")
     }
     #expect(log.contains("is resumed"), "\(log)")
