@@ -44,9 +44,9 @@ let package = Package(
 
     // The SDK: one source folder, built twice.
     .target(
-      name: "GantrySDK", dependencies: ["CGantry"], path: "SDK/Swift/GantrySDKEmbedded",
+      name: "GantrySDK", dependencies: ["CGantry", "CPosix"], path: "SDK/Swift/GantrySDKEmbedded",
       swiftSettings: Settings.embedded),
-    .target(name: "GantrySDKFull", dependencies: ["CGantry"], path: "SDK/Swift/GantrySDK", swiftSettings: Settings.strict),
+    .target(name: "GantrySDKFull", dependencies: ["CGantry", "CPosix"], path: "SDK/Swift/GantrySDK", swiftSettings: Settings.strict),
 
     .target(name: "PluginHarness", dependencies: ["CGantry", "GantryBase"], path: "SDK/Conformance/Harness", swiftSettings: Settings.strict),
 
@@ -68,7 +68,7 @@ let package = Package(
     hostTests("CLI", ["Graph", "Journal", "Loader", "Manifest", "Runtime", "Trace"], with: ["gantry", "BrokenPlugins", "PluginHarness"]),
     hostTests("Graph", ["Manifest"]),
     hostTests("Journal", with: ["journal-tool", "TestSupport"]),
-    hostTests("Loader", with: [.product(name: "Crypto", package: "swift-crypto")]),
+    hostTests("Loader", with: ["BrokenPlugins", .product(name: "Crypto", package: "swift-crypto")]),
     hostTests("Manifest"),
     hostTests("Models", ["Graph", "Manifest"]),
     hostTests("Runtime", ["Graph", "Journal", "Loader", "Manifest", "Trace"], with: ["BrokenPlugins", "CGantry", "CLinux", "PluginHarness"]),

@@ -20,6 +20,8 @@ public struct PluginDescription: Sendable, Equatable, Codable {
   /// In a feedback loop it may be given runs of events, up to the first that causes something.
   public var stopsAtOutput: Bool
   public var needs: [Need]
+  /// Needed with some parameters only: the graph may leave the grant out, and is refused when it comes to that.
+  public var mayNeed: [Need]
   public var inputs: [PortDescription]
   public var outputs: [PortDescription]
   public var parameters: [ParameterDescription]
@@ -34,7 +36,7 @@ public struct PluginDescription: Sendable, Equatable, Codable {
   public init(
     id: String, version: String, kind: Kind, summary: String = "", effects: Effects = .none,
     determinism: Determinism = .exact, isStateless: Bool = false, wantsSingle: Bool = false,
-    usesTimers: Bool = false, stopsAtOutput: Bool = false, needs: [Need] = [], inputs: [PortDescription] = [],
+    usesTimers: Bool = false, stopsAtOutput: Bool = false, needs: [Need] = [], mayNeed: [Need] = [], inputs: [PortDescription] = [],
     outputs: [PortDescription] = [], parameters: [ParameterDescription] = [],
     extensions: [String] = [], builtWith: String = "", isResident: Bool = false, path: String = "",
     abi: String = ""
@@ -50,6 +52,7 @@ public struct PluginDescription: Sendable, Equatable, Codable {
     self.usesTimers = usesTimers
     self.stopsAtOutput = stopsAtOutput
     self.needs = needs
+    self.mayNeed = mayNeed
     self.inputs = inputs
     self.outputs = outputs
     self.parameters = parameters

@@ -85,7 +85,7 @@ final class GraphSession {
     guard image.sha256 == code.sha256 else {
       throw GantryError("loader.changed", "\(path) changed while it was being loaded", help: ["run it again once the build is done"])
     }
-    return try cells.code(graph: graph, node: node, description: code.description, image: image, generation: code.generation)
+    return try cells.code(graph: graph, node: node, description: code.description, image: image, generation: code.generation, libraries: code.libraries)
   }
 
   func code(_ node: Int) -> PluginCode { code[node] }

@@ -82,14 +82,21 @@ struct PluginCommand: ParsableCommand {
 
   struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Pin a plugin in plugins.lock, for `trust: manifest`.",
+      abstract: "Pin plugins, and the libraries they open, in plugins.lock, for `trust: manifest`.",
       discussion: """
+        With a library go those that it finds beside itself ($ORIGIN), as Python's wheels bring them along.
+
         EXAMPLES
           gantry plugin add threshold
           gantry plugin add ./vendor/libmine.so --lock plugins.lock
+          gantry plugin add --library venv/lib/python3.11/site-packages/xgboost/lib/libxgboost.so
         """)
     @Argument(help: ArgumentHelp("Ids or paths.", valueName: "name|path"))
-    var plugins: [String]
+    var plugins: [String] = []
+    @Option(
+      name: .customLong("library"), help: ArgumentHelp("Shared libraries that plugins such as trees and onnx open.", valueName: "path"),
+      completion: .file(extensions: ["so"]))
+    var libraries: [String] = []
     @Option(help: ArgumentHelp("The file to write.", valueName: "file"))
     var lock = "plugins.lock"
     @Option(name: .customLong("plugins"), help: ArgumentHelp("Folders to look in, before the host's own.", valueName: "folder"))
@@ -104,8 +111,22 @@ struct PluginCommand: ParsableCommand {
         file.pin(try PluginInspector().describe(path: path), sha256: image.sha256, path: path)
         if !output.json { output.terminal.out("pinned \(path)  sha256 \(image.sha256)") }
       }
+      for library in libraries {
+        for pinned in try file.pin(library: library) where !output.json {
+          output.terminal.out("pinned \(pinned.path)  sha256 \(pinned.sha256)")
+        }
+      }
       try file.write(to: lock)
-      if output.json { try output.terminal.object(["plugins": file.plugins]) }
+      if output.json { try output.terminal.object(Pins(plugins: file.plugins, libraries: file.libraries)) }
+    }
+
+    mutating func validate() throws {
+      if plugins.isEmpty, libraries.isEmpty { throw ValidationError("name a plugin, or a library with --library") }
+    }
+
+    private struct Pins: Encodable {
+      var plugins: [LockFile.Pin]
+      var libraries: [LockFile.Library]
     }
   }
 

@@ -13,6 +13,7 @@ enum PluginText {
     if plugin.stopsAtOutput { facts.append("runs of events in loops") }
     if plugin.isResident { facts.append("stays in memory") }
     facts.append("needs " + (plugin.needs.isEmpty ? "nothing" : plugin.needs.map(\.rawValue).joined(separator: ", ")))
+    if !plugin.mayNeed.isEmpty { facts.append("with some parameters " + plugin.mayNeed.map(\.rawValue).joined(separator: ", ")) }
     lines.append("  " + facts.joined(separator: " · "))
     if !plugin.extensions.isEmpty { lines.append("  offers " + plugin.extensions.joined(separator: ", ")) }
     lines.append("  " + paint("ABI \(plugin.abi), built with \(plugin.builtWith), \(plugin.path)", .grey))

@@ -111,7 +111,7 @@ struct SessionBuilder {
     let code = graph.nodes.map { node in
       let (plugin, generation) = loaded[node.plugin.id]!
       return PluginCode(
-        raw: plugin.raw, description: plugin.description, sha256: generation.sha256, generation: UInt32(generation.number))
+        raw: plugin.raw, description: plugin.description, sha256: generation.sha256, generation: UInt32(generation.number), libraries: loader.libraries)
     }
     return (graph, code)
   }

@@ -21,9 +21,9 @@ extension CellFactory {
     }
     var limits = limits
     limits.isThrowaway = true
-    let plugin = try makePlugin(request.graph.nodes[node], request.code.description, image, limits)
+    let plugin = try makePlugin(request.graph.nodes[node], request.code.description, image, limits, request.code.libraries)
     let code = PluginCode(
-      raw: plugin.raw, description: request.code.description, sha256: image.sha256, generation: request.code.generation)
+      raw: plugin.raw, description: request.code.description, sha256: image.sha256, generation: request.code.generation, libraries: request.code.libraries)
     var failure: GantryError?
     do throws(GantryError) { try run.rehearse(request, in: code) } catch { failure = error }
     let ending = plugin.firstEnd

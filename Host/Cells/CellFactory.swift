@@ -31,19 +31,23 @@ public final class CellFactory: Sendable {
   /// - Parameters:
   ///   - image: the plugin's bytes, as the loader verified them
   ///   - generation: the number of the loaded copy
+  ///   - libraries: what the plugin may open at run time
   public func code(
-    graph: Graph, node: Int, description: PluginDescription, image: PluginImage, generation: UInt32, limits: CellLimits? = nil
+    graph: Graph, node: Int, description: PluginDescription, image: PluginImage, generation: UInt32, limits: CellLimits? = nil,
+    libraries: (any PluginLibraries)? = nil
   ) throws(GantryError) -> PluginCode {
-    let plugin = try makePlugin(graph.nodes[node], description, image, limits ?? self.limits)
+    let plugin = try makePlugin(graph.nodes[node], description, image, limits ?? self.limits, libraries)
     state.withLock { $0.plugins.append(plugin) }
-    return PluginCode(raw: plugin.raw, description: description, sha256: image.sha256, generation: generation)
+    return PluginCode(raw: plugin.raw, description: description, sha256: image.sha256, generation: generation, libraries: libraries)
   }
 
   func makePlugin(
-    _ node: GraphNode, _ description: PluginDescription, _ image: PluginImage, _ limits: CellLimits
+    _ node: GraphNode, _ description: PluginDescription, _ image: PluginImage, _ limits: CellLimits, _ libraries: (any PluginLibraries)?
   ) throws(GantryError) -> CellPlugin {
     let copy = try privateCopy(image)
-    return CellPlugin(recipe: CellFactory.recipe(node, description, copy, executable, limits.with(node.cell)), description: description, copy: copy)
+    var recipe = CellFactory.recipe(node, description, copy, executable, limits.with(node.cell))
+    if node.grants.contains(.library), let folder = try libraries?.copiesFolder() { recipe.boot.readable.append(folder) }
+    return CellPlugin(recipe: recipe, description: description, copy: copy)
   }
 
   private func privateCopy(_ image: PluginImage) throws(GantryError) -> PluginCopy {

@@ -1,6 +1,8 @@
 import CGantry
 import CLinux
 import GantryBase
+import GantryLoader
+import GantryRuntime
 import Glibc
 
 /// What stands behind the `gantry_node` handle in a cell.
@@ -118,6 +120,7 @@ enum CellHost {
       guard status == GANTRY_OK else { return nil }
       switch String(decoding: [UInt8](id), as: UTF8.self) {
       case "gantry.chain/1": return UnsafeRawPointer(chain)
+      case "gantry.library/1": return UnsafeRawPointer(library)
       case "gantry.model/1": return UnsafeRawPointer(model)
       default: return nil
       }
@@ -249,6 +252,36 @@ enum CellHost {
       guard let node = node(handle) else { return GANTRY_GONE }
       guard let out else { return GANTRY_MISUSE }
       return copy(modelInfo(node, parameter), to: out)
+    }
+    return UnsafePointer(table)
+  }()
+
+  /// `gantry.library/1`: the host says which file to map, and it is mapped here. Constant after its first use.
+  nonisolated(unsafe) private static let library: UnsafePointer<gantry_library_host> = {
+    let table = UnsafeMutablePointer<gantry_library_host>.allocate(capacity: 1)
+    table.initialize(to: gantry_library_host())
+    table.pointee.size = UInt32(MemoryLayout<gantry_library_host>.size)
+    table.pointee.open = { handle, path, flags, opened, reason, capacity, length in
+      guard let node = node(handle) else { return GANTRY_GONE }
+      guard let opened, current != nil, !node.pointee.isOnLane else { return GANTRY_MISUSE }
+      var (status, text) = ask(
+        node, .library, fill: { $0.reply.pointee.x = put($0, path)[0] },
+        take: { side in
+          let count = Int(min(side.request.pointee.bytes, UInt64(side.payloadBytes)))
+          return (side.request.pointee.status, String(decoding: UnsafeRawBufferPointer(start: side.payload, count: count), as: UTF8.self))
+        })
+      if status == GANTRY_OK {
+        do throws(GantryError) {
+          opened.pointee = try Loader.openLibraryInCell(
+            file: text, named: String(decoding: [UInt8](path), as: UTF8.self), isAlone: flags & GANTRY_LIBRARY_ALONE != 0)
+          return GANTRY_OK
+        } catch {
+          status = GANTRY_IO
+          text = LibraryRefusal.text(error)
+        }
+      }
+      LibraryRefusal.write(text, to: reason, capacity, length)
+      return status
     }
     return UnsafePointer(table)
   }()

@@ -1,6 +1,7 @@
 import CGantry
 import CLinux
 import GantryBase
+import GantryRuntime
 import Glibc
 
 /// A call of a host function that wants no answer, as it stands in the deferred area; its texts follow.
@@ -80,6 +81,7 @@ extension CellLink {
       request.pointee.x = UInt64(host.pointee.model_ref(node, text(conversation, at: 0, reply.x), text(conversation, at: Int(clamping: reply.x), reply.y)))
     case .model: tellModel(reply, conversation)
     case .secret: tellSecret(reply, conversation)
+    case .library: tellLibrary(reply, conversation)
     case .defineMetric:
       let second = Int(clamping: reply.x)
       let third = second + Int(clamping: min(reply.y, 1 << 30))
@@ -181,6 +183,15 @@ extension CellLink {
       return
     }
     tell(writer.bytes, conversation)
+  }
+
+  /// The file to map, or the reason why not.
+  private func tellLibrary(_ reply: clinux_cell_reply, _ conversation: UnsafeMutablePointer<Conversation>) {
+    let bytes = [UInt8](payload(conversation, at: 0, reply.x))
+    let path = String(validating: bytes, as: UTF8.self) ?? ""
+    let (status, text) = CellLibraries.admit(host: host, node: node, path: path)
+    tell(Array(text.utf8), conversation)
+    conversation.pointee.request.pointee.status = status
   }
 
   /// The secret passes through the shared memory; the cell wipes it there.

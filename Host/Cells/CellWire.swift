@@ -31,7 +31,7 @@ enum CellWord: UInt32 {
   case done = 1
   /// The deferred area is full: make those calls now.
   case relieve
-  case random, nextID, now, setTimer, cancelTimer, instrument, currency, modelReference, model, secret
+  case random, nextID, now, setTimer, cancelTimer, instrument, currency, modelReference, model, secret, library
   case defineMetric, hasExtension, beginDependency, setColumns, stateBytes, emit, wait
   // Those that want no answer, and stand in the deferred area.
   case log, fail, note, metric, alias, endDependency

@@ -136,7 +136,7 @@ struct GraphChecks {
           .notGranted, "\(plugin.id) needs \(missing.map(\.rawValue).joined(separator: ", ")), which \(node.draft.title) is not granted",
           at: granted.first?.place ?? node.draft.plugin?.place ?? node.draft.place, help: ["if you agree write grant: [\(all.joined(separator: ", "))]"])
       }
-      for grant in granted where !plugin.needs.contains(grant.need) {
+      for grant in granted where !plugin.needs.contains(grant.need) && !plugin.mayNeed.contains(grant.need) {
         report.warning(.needlessGrant, "\(plugin.id) does not need \(grant.need.rawValue)", at: grant.place, help: ["remove it"])
       }
     }

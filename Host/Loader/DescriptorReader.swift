@@ -72,8 +72,13 @@ struct DescriptorReader {
     description.wantsSingle = table.flags & 6 != 0
     description.stopsAtOutput = table.flags & 8 != 0
     let needs = PluginDescription.Need.allCases
-    if table.needs >> UInt32(needs.count) != 0 { unknown("needs", table.needs, "the bits 1 (network) to 16 (library)") }
-    description.needs = needs.enumerated().filter { table.needs >> UInt32($0.offset) & 1 != 0 }.map(\.element)
+    let known: UInt32 = (1 << UInt32(needs.count)) - 1
+    if table.needs & ~(known | known << GANTRY_NEEDS_OPTIONAL_SHIFT) != 0 {
+      unknown("needs", table.needs, "the bits 1 (network) to 16 (library), and the same 16 higher")
+    }
+    func marked(_ bits: UInt32) -> [PluginDescription.Need] { needs.enumerated().filter { bits >> UInt32($0.offset) & 1 != 0 }.map(\.element) }
+    description.needs = marked(table.needs)
+    description.mayNeed = marked(table.needs >> GANTRY_NEEDS_OPTIONAL_SHIFT & ~table.needs)
   }
 
   private mutating func ports(_ start: UnsafePointer<gantry_port>?, _ count: UInt32, _ field: String) -> [PortDescription] {

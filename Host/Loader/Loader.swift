@@ -55,6 +55,8 @@ public final class Loader: Sendable {
   }
 
   public let options: LoaderOptions
+  /// What plugins of this loader may open at run time.
+  public let libraries: any PluginLibraries
   private let state = Mutex(State())
   private let stagingFolder: String
   private let mapsInPlace: Bool
@@ -69,6 +71,7 @@ public final class Loader: Sendable {
     self.options = options
     self.mapsInPlace = mapsInPlace
     stagingFolder = options.stagingFolder ?? StagedCopy.defaultBase()
+    libraries = LibraryStore(trust: options.trust, stagingFolder: stagingFolder)
     if !mapsInPlace { StagedCopy.sweep(stagingFolder) }
   }
 

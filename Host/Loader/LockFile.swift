@@ -55,8 +55,14 @@ public struct LockFile: Sendable, Equatable {
   public var plugins: [Pin] = []
   public var libraries: [Library] = []
   public var models: [ModelPin] = []
+  /// The file that it was read from; nil for one that is no file yet.
+  private var file: String?
 
   public init() {}
+
+  public static func == (one: LockFile, other: LockFile) -> Bool {
+    (one.plugins, one.libraries) == (other.plugins, other.libraries) && one.models == other.models
+  }
 
   /// Reads a lock file's text. Every damaged line is reported.
   public init(text: String, file: String) throws(GantryError) {
@@ -90,6 +96,7 @@ public struct LockFile: Sendable, Equatable {
         throw FileBytes.Failure(path: path, text: "is not UTF-8")
       }
       try self.init(checked: text, file: path)
+      file = path
     } catch {
       throw GantryError(
         LoaderCode.lockFile, "\(error.path): \(error.text)",
@@ -139,6 +146,41 @@ public struct LockFile: Sendable, Equatable {
     let ids = Set(descriptions.map(\.id))
     plugins.removeAll { ids.contains($0.id) }
     plugins += descriptions.map { Pin(id: $0.id, version: $0.version, sha256: sha256, path: path) }
+  }
+
+  /// Pins a library that plugins open, and the libraries that it finds beside itself, in place of earlier pins
+  /// of the same paths.
+  ///
+  /// - Returns: what was pinned, the library itself first
+  @discardableResult
+  public mutating func pin(library path: String) throws(GantryError) -> [Library] {
+    let image = try LibraryImage(path: path)
+    let made = image.files.map { Library(sha256: $0.sha256, path: $0.path) }
+    for library in made where library.path.contains("\n") {
+      throw GantryError(LoaderCode.lockFile, "a path with a line's end cannot be pinned", help: ["rename the file"])
+    }
+    libraries.removeAll { old in made.contains { $0.path == old.path } }
+    libraries += made
+    return made
+  }
+
+  /// Whether these bytes of a library may be opened: nil, or why not.
+  ///
+  /// - Parameter main: the library that was asked for, which brings this one along
+  func refusal(library path: String, sha256: String, of main: String) -> Diagnostic? {
+    if libraries.contains(where: { $0.sha256 == sha256 }) { return nil }
+    let brought = path == main ? "" : ", which \(main) brings along,"
+    let lock = file.map { $0 == "plugins.lock" ? "" : " --lock \($0)" } ?? ""
+    let command = "`gantry plugin add --library \(main)\(lock)`"
+    let name = FileBytes.lastComponent(path)
+    if let pin = libraries.first(where: { $0.path == path }) ?? libraries.first(where: { FileBytes.lastComponent($0.path) == name }) {
+      return Diagnostic(
+        .error, LoaderCode.pinMismatch, "\(path)\(brought) has SHA-256 \(sha256.prefix(16))..., but \(pin.path) is pinned with \(pin.sha256.prefix(16))...",
+        help: ["if you trust the new file, pin it: \(command)"])
+    }
+    return Diagnostic(
+      .error, LoaderCode.notPinned, "\(path)\(brought) is not in plugins.lock, and the graph says `trust: manifest`",
+      help: ["if you trust the file, pin it: \(command)"])
   }
 
   /// Pins one version of a model, in place of an earlier pin of it.

@@ -21,12 +21,20 @@ struct StagedCopy: Sendable {
 
   /// - Parameter isKept: the copy stays after it has been mapped
   init(_ image: PluginImage, base: String, isKept: Bool = false) throws(GantryError) {
+    try self.init(items: image.items, main: image.main, base: base, isKept: image.isBundle || isKept)
+  }
+
+  /// - Parameters:
+  ///   - items: folders before what is in them
+  ///   - main: the file to open
+  ///   - isKept: the copy stays after it has been mapped
+  init(items: [PluginImage.Item], main: String, base: String, isKept: Bool) throws(GantryError) {
     folder = try Self.makeFolder(base)
-    path = folder + "/" + image.main
+    path = folder + "/" + main
     made = [folder]
     do throws(GantryError) {
-      if image.isBundle || isKept { lock = try hold() }
-      for item in image.items {
+      if isKept { lock = try hold() }
+      for item in items {
         let target = folder + "/" + item.path
         switch item.content {
         case .folder:

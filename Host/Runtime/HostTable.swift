@@ -34,6 +34,7 @@ nonisolated(unsafe) let hostTable: UnsafePointer<gantry_host> = {
     _ = context
     switch id {
     case "gantry.chain/1": return UnsafeRawPointer(chainTable)
+    case "gantry.library/1": return UnsafeRawPointer(libraryTable)
     case "gantry.model/1": return UnsafeRawPointer(modelTable)
     default: return nil
     }

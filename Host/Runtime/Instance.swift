@@ -10,8 +10,13 @@ public struct PluginCode: @unchecked Sendable {  // the table is constant while 
   public var sha256: String
   /// Number of the loaded copy.
   public var generation: UInt32
+  /// What it may open at run time; nil: nothing.
+  public var libraries: (any PluginLibraries)?
 
-  public init(raw: UnsafePointer<gantry_plugin>, description: PluginDescription, sha256: String, generation: UInt32) {
+  public init(
+    raw: UnsafePointer<gantry_plugin>, description: PluginDescription, sha256: String, generation: UInt32, libraries: (any PluginLibraries)? = nil
+  ) {
+    self.libraries = libraries
     self.raw = raw
     self.description = description
     self.sha256 = sha256
@@ -39,6 +44,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   private(set) var modelTitle: String?
   /// What the instance may ask of its artifacts.
   private var models: ModelTable?
+  private let libraries: LibraryAccess
 
   init(graph: Graph, node: Int, code: PluginCode, context: UnsafeMutablePointer<NodeContext>) throws(GantryError) {
     self.node = node
@@ -46,6 +52,8 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     self.context = context
     name = graph.nodes[node].name
     place = graph.nodes[node].place
+    libraries = LibraryAccess(graph.nodes[node], code.libraries)
+    context.pointee.libraries = .passUnretained(libraries)
     var instance: OpaquePointer?
     let status = control("create") { code.raw.pointee.create(code.raw, hostTable, OpaquePointer(context), &instance) }
     guard status == GANTRY_OK, instance != nil else {
@@ -58,6 +66,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
   private func control(_ phase: StaticString, _ body: () -> gantry_status) -> gantry_status {
     context.pointee.inControl = true
     context.pointee.failLength = 0
+    libraries.forget()
     CrashRecord.name(context.pointee.node, name, plugin: "\(code.description.id)@\(code.description.version)")
     clinux_crash_on_node(context.pointee.node, code.generation, crashPhase(phase))
     defer {
@@ -168,6 +177,7 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     raw = nil
     context.pointee.models = nil
     models = nil
+    context.pointee.libraries = nil
   }
 
   /// Not destroyed.
@@ -222,6 +232,11 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
       let bytes = UnsafeBufferPointer(start: context.pointee.failText, count: context.pointee.failLength)
       reason = String(decoding: bytes, as: UTF8.self)
       context.pointee.failLength = 0
+    }
+    // What the host itself refused keeps its code and its remedies.
+    if status == GANTRY_DENIED, let refusal = libraries.refusal {
+      let diagnostics = refusal.diagnostics.map { Diagnostic($0.severity, $0.code, "\(what): \($0.text)", at: place, help: $0.help) }
+      return GantryError(diagnostics, refusal.exitCode)
     }
     return GantryError(id, "\(what): \(reason) (\(statusName(status)))", at: place, exit: .badInput)
   }

@@ -208,6 +208,8 @@ struct NodeContext {
   /// By position of the parameter: the models of the artifacts; the instance's own, set before configure.
   var models: UnsafeMutablePointer<gantry_model_info>?
   var modelCount = 0
+  /// What it may open; the instance's own.
+  var libraries: Unmanaged<LibraryAccess>?
   /// Kept alive by the run.
   var services: Unmanaged<HostServices>
 }

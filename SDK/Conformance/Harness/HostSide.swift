@@ -30,6 +30,7 @@ final class HostSide {
   let table: UnsafeMutablePointer<gantry_host>
   private let chain: UnsafeMutablePointer<gantry_chain_host>
   private let model: UnsafeMutablePointer<gantry_model_host>
+  private let library: UnsafeMutablePointer<gantry_library_host>
 
   init(instruments: [HarnessInstrument], secrets: [String: String], seed: UInt64, allowsTimers: Bool) {
     self.instruments = instruments
@@ -50,9 +51,11 @@ final class HostSide {
     table = keep.array([gantry_host()])
     chain = keep.array([gantry_chain_host()])
     model = keep.array([gantry_model_host()])
+    library = keep.array([gantry_library_host()])
     fillTable()
     fillChain()
     fillModel()
+    fillLibrary()
   }
 
   static func of(_ node: OpaquePointer?) -> HostSide {
@@ -94,6 +97,7 @@ final class HostSide {
       let host = HostSide.of(node)
       switch String(id) {
       case GANTRY_EXT_CHAIN: return UnsafeRawPointer(host.chain)
+      case GANTRY_EXT_LIBRARY: return UnsafeRawPointer(host.library)
       case GANTRY_EXT_MODEL: return UnsafeRawPointer(host.model)
       default: return nil
       }
@@ -209,6 +213,24 @@ final class HostSide {
       guard let info = host.artifactModels[parameter], let out else { return -5 }
       out.pointee = info
       return 0
+    }
+  }
+
+  /// Opens whatever is asked for: grants and trust are a host's.
+  private func fillLibrary() {
+    library.pointee.size = UInt32(MemoryLayout<gantry_library_host>.size)
+    library.pointee.open = { node, path, flags, handle, reason, capacity, length in
+      let host = HostSide.of(node)
+      guard host.isLive else { return -8 }
+      guard let handle, String(path).hasPrefix("/") else { return -2 }
+      if let opened = dlopen(String(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) {
+        handle.pointee = opened
+        return 0
+      }
+      let text = Array((dlerror().map { String(cString: $0) } ?? "no reason given").utf8.prefix(Int(clamping: capacity)))
+      if let reason { for (index, byte) in text.enumerated() { reason[index] = CChar(bitPattern: byte) } }
+      length?.pointee = UInt64(text.count)
+      return -4
     }
   }
 

@@ -67,7 +67,7 @@ static void number(const char *name, long long value) { printf("constant %s %lld
 #define DECLARATION(declaration) printf("%s\n", declaration);
 int main(void) {
 C
-  for header in abi event batch config host plugin ext/chain ext/feed ext/model ext/params_live ext/pull ext/query ext/state ext/state_convert; do
+  for header in abi event batch config host plugin ext/chain ext/feed ext/library ext/model ext/params_live ext/pull ext/query ext/state ext/state_convert; do
     [[ -f $include/gantry/$header.h ]] || continue
     echo "  puts(\"# gantry/$header.h\");"
     awk -f "$work/list.awk" "$include/gantry/$header.h"

@@ -11,6 +11,7 @@
 
 #include "ext/chain.h"
 #include "ext/feed.h"
+#include "ext/library.h"
 #include "ext/model.h"
 #include "ext/params_live.h"
 #include "ext/pull.h"

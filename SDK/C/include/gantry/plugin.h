@@ -46,6 +46,9 @@ extern "C" {
 #define GANTRY_NEEDS_SECRETS 4u
 #define GANTRY_NEEDS_ADMIN 8u
 #define GANTRY_NEEDS_LIBRARY 16u ///< opens libraries at run time
+/// The same bits, this much higher: needed with some parameters only. The graph may leave the grant
+/// out; then the host refuses when the instance asks, as gantry.library/1 does, or a cell's walls do.
+#define GANTRY_NEEDS_OPTIONAL_SHIFT 16u
 
 /// gantry_port.flags
 /// The node runs without it.
