@@ -39,6 +39,8 @@ public struct Descriptor {
   public var determinism: Determinism
   public var flags: Flags
   public var needs: Needs
+  /// Needed with some parameters only: `check` does not ask for the grant, the host refuses without it.
+  public var mayNeed: Needs
   public var inputs: [Port]
   public var outputs: [Port]
   public var parameters: [Parameter]
@@ -46,7 +48,7 @@ public struct Descriptor {
   public init(
     id: StaticString, version: StaticString, kind: Kind, summary: StaticString,
     effects: Effects = .none, determinism: Determinism = .exact, flags: Flags = [],
-    needs: Needs = [], inputs: [Port] = [], outputs: [Port] = [], parameters: [Parameter] = []
+    needs: Needs = [], mayNeed: Needs = [], inputs: [Port] = [], outputs: [Port] = [], parameters: [Parameter] = []
   ) {
     self.id = id
     self.version = version
@@ -56,6 +58,7 @@ public struct Descriptor {
     self.determinism = determinism
     self.flags = flags
     self.needs = needs
+    self.mayNeed = mayNeed
     self.inputs = inputs
     self.outputs = outputs
     self.parameters = parameters

@@ -23,7 +23,7 @@ final class Export {
     plugin.pointee.effects = descriptor.effects.rawValue
     plugin.pointee.determinism = descriptor.determinism.rawValue
     plugin.pointee.flags = descriptor.flags.rawValue
-    plugin.pointee.needs = descriptor.needs.rawValue
+    plugin.pointee.needs = descriptor.needs.rawValue | descriptor.mayNeed.rawValue << GANTRY_NEEDS_OPTIONAL_SHIFT
     plugin.pointee.input_count = UInt32(descriptor.inputs.count)
     plugin.pointee.output_count = UInt32(descriptor.outputs.count)
     plugin.pointee.param_count = UInt32(descriptor.parameters.count)

@@ -44,7 +44,20 @@ static double now_ns(void) {
 
 // MARK: the smallest host that a model needs
 
-static const void *get_extension(gantry_node *node, gantry_string id) { return (void)node, (void)id, NULL; }
+static gantry_status open_library(gantry_node *node, gantry_string path, uint32_t flags, void **handle, char *reason, uint64_t capacity,
+                                  uint64_t *length) {
+  (void)node, (void)flags;
+  char *file = strndup(path.data, path.length);
+  *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  free(file);
+  *length = *handle ? 0 : (uint64_t)snprintf(reason, capacity, "%s", dlerror());
+  return *handle ? GANTRY_OK : GANTRY_IO;
+}
+static const gantry_library_host library_host = {.size = sizeof(gantry_library_host), .open = open_library};
+static const void *get_extension(gantry_node *node, gantry_string id) {
+  (void)node;
+  return id.length == strlen(GANTRY_EXT_LIBRARY) && !memcmp(id.data, GANTRY_EXT_LIBRARY, id.length) ? &library_host : NULL;
+}
 static void log_line(gantry_node *node, uint32_t severity, gantry_string text) {
   (void)node, (void)severity;
   fprintf(stderr, "%.*s\n", (int)text.length, text.data);

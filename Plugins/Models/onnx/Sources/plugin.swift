@@ -88,7 +88,7 @@ struct Onnx: Plugin {
     guard let schema = configuration.schema(ofPort: 0) else {
       throw Failure.invalid("nothing is connected to features; give the node a `from` that offers columns")
     }
-    let runtime = try OnnxRuntime(library: Text(configuration.text(1)))
+    let runtime = try OnnxRuntime(library: Text(configuration.text(1)), host: host)
     self.runtime = runtime
     // Threads are for start: here all runs on the caller's.
     let session = try Session(runtime, bytes, file: file, intraThreads: 1, interThreads: 1)

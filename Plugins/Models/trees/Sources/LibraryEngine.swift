@@ -18,16 +18,17 @@ struct LibraryEngine {
 
   /// - Parameters:
   ///   - margin: the parameter `base_margin`, or nil
+  ///   - host: opens the library
   ///   - name: becomes, for people, the library's file and, where it says so, its version
   init(
-    _ model: TreeModel, _ bytes: UnsafeRawBufferPointer, columnOf: [Int], place: Text, rowsMax: Int, margin: Double?, name: inout Text
+    _ model: TreeModel, _ bytes: UnsafeRawBufferPointer, columnOf: [Int], place: Text, rowsMax: Int, margin: Double?, host: Host, name: inout Text
   ) throws(Failure) {
     switch model.library {
     case .xgboost:
       if margin != nil { throw Failure.invalid("base_margin with XGBoost's library is not possible; use engine: own, or leave it out") }
-      kind = .xgboost(try XGBoostLibrary(model, bytes, place: place, rowsMax: rowsMax, name: &name))
+      kind = .xgboost(try XGBoostLibrary(model, bytes, place: place, rowsMax: rowsMax, host: host, name: &name))
     case .lightgbm:
-      kind = .lightgbm(try LightGBMLibrary(model, bytes, place: place, rowsMax: rowsMax, name: &name))
+      kind = .lightgbm(try LightGBMLibrary(model, bytes, place: place, rowsMax: rowsMax, host: host, name: &name))
     }
     self.margin = margin ?? 0
     columnCount = columnOf.count

@@ -1,4 +1,3 @@
-import CPosix
 import GantrySDK
 
 /// LightGBM's C API (`LightGBM/c_api.h`): its fast path for one row, and blocks, on one thread.
@@ -32,12 +31,12 @@ struct LightGBMLibrary {
   private let settings: UnsafeMutablePointer<CChar>
 
   /// - Parameter name: becomes the library's file, for people
-  init(_ model: TreeModel, _ bytes: UnsafeRawBufferPointer, place: Text, rowsMax: Int, name: inout Text) throws(Failure) {
-    let library = try OpenLibrary.open(.lightgbm, place: place)
+  init(_ model: TreeModel, _ bytes: UnsafeRawBufferPointer, place: Text, rowsMax: Int, host: Host, name: inout Text) throws(Failure) {
+    let library = try TreeLibrary(.lightgbm, place: place, host: host)
     let path = library.path
     name = path
     func function<Function>(_ name: StaticString, as type: Function.Type) throws(Failure) -> Function {
-      unsafeBitCast(try library.function(name, of: .lightgbm), to: type)
+      unsafeBitCast(try library.function(name), to: type)
     }
     predictRows = try function("LGBM_BoosterPredictForMat", as: PredictFunction.self)
     predictRow = try function("LGBM_BoosterPredictForMatSingleRowFast", as: FastFunction.self)
@@ -50,7 +49,7 @@ struct LightGBMLibrary {
       "LGBM_BoosterPredictForMatSingleRowFastInit",
       as: (@convention(c) (Handle?, Int32, Int32, Int32, Int32, Int32, UnsafePointer<CChar>?, UnsafeMutablePointer<Handle?>?) -> Int32).self)
     let lastError = self.lastError
-    func reason() -> Text { lastError().map { firstLine(cText($0)) } ?? "no reason given" }
+    func reason() -> Text { lastError().map { firstLine(Text(cString: $0)) } ?? "no reason given" }
 
     outputCount = model.outputCount
     columnCount = model.featureCount
@@ -108,7 +107,7 @@ struct LightGBMLibrary {
   @inline(__always)
   private func check(_ status: Int32, _ length: Int64, _ count: Int, _ result: UnsafeMutablePointer<Double>) throws(Failure) {
     guard status == 0, length == Int64(count &* outputCount) else {
-      throw Failure.bug("LightGBM: \(lastError().map { firstLine(cText($0)) } ?? "no reason given")")
+      throw Failure.bug("LightGBM: \(lastError().map { firstLine(Text(cString: $0)) } ?? "no reason given")")
     }
     if divisor != 1 { for index in 0..<Int(length) { result[index] /= divisor } }
   }

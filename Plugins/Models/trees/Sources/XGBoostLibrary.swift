@@ -1,4 +1,3 @@
-import CPosix
 import GantrySDK
 
 /// XGBoost's C API (`xgboost/c_api.h`): predictions for rows in memory, on one thread.
@@ -22,17 +21,17 @@ struct XGBoostLibrary {
   private let settings: UnsafeMutablePointer<CChar>
 
   /// - Parameter name: becomes the library's file and version, for people
-  init(_ model: TreeModel, _ bytes: UnsafeRawBufferPointer, place: Text, rowsMax: Int, name: inout Text) throws(Failure) {
-    let library = try OpenLibrary.open(.xgboost, place: place)
+  init(_ model: TreeModel, _ bytes: UnsafeRawBufferPointer, place: Text, rowsMax: Int, host: Host, name: inout Text) throws(Failure) {
+    let library = try TreeLibrary(.xgboost, place: place, host: host)
     let path = library.path
     func function<Function>(_ name: StaticString, as type: Function.Type) throws(Failure) -> Function {
-      unsafeBitCast(try library.function(name, of: .xgboost), to: type)
+      unsafeBitCast(try library.function(name), to: type)
     }
     predictRows = try function("XGBoosterPredictFromDense", as: PredictFunction.self)
     freeBooster = try function("XGBoosterFree", as: (@convention(c) (Handle?) -> Int32).self)
     lastError = try function("XGBGetLastError", as: (@convention(c) () -> UnsafePointer<CChar>?).self)
     let lastError = self.lastError
-    func reason() -> Text { lastError().map { firstLine(cText($0)) } ?? "no reason given" }
+    func reason() -> Text { lastError().map { firstLine(Text(cString: $0)) } ?? "no reason given" }
 
     var major: Int32 = 0
     var minor: Int32 = 0
@@ -53,7 +52,7 @@ struct XGBoostLibrary {
     self.booster = booster
     let load = try function("XGBoosterLoadModelFromBuffer", as: (@convention(c) (Handle?, UnsafeRawPointer?, UInt64) -> Int32).self)
     let set = try function("XGBoosterSetParam", as: (@convention(c) (Handle?, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Int32).self)
-    guard load(booster, bytes.baseAddress, UInt64(bytes.count)) == 0, withPath("nthread", { name in withPath("1", { set(booster, name, $0) }) }) == 0 else {
+    guard load(booster, bytes.baseAddress, UInt64(bytes.count)) == 0, ("nthread" as Text).withCString({ name in ("1" as Text).withCString { set(booster, name, $0) } }) == 0 else {
       let text = reason()
       _ = freeBooster(booster)
       throw Failure.invalid("\(path) (XGBoost \(version)) cannot read the model: \(text)")
@@ -97,7 +96,7 @@ struct XGBoostLibrary {
     var answers: UnsafePointer<Float>?
     let request = values.bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self)
     guard predictRows(booster, request, settings, nil, &shape, &dimensions, &answers) == 0, let answers, let shape else {
-      throw Failure.bug("XGBoost: \(lastError().map { firstLine(cText($0)) } ?? "no reason given")")
+      throw Failure.bug("XGBoost: \(lastError().map { firstLine(Text(cString: $0)) } ?? "no reason given")")
     }
     var total = 1
     for index in 0..<Int(dimensions) { total *= Int(shape[index]) }

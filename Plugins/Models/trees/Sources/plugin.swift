@@ -12,14 +12,14 @@ struct Trees: Plugin {
     Descriptor(
       id: "trees", version: "1.0.0", kind: .model,
       summary: "gradient-boosted trees of XGBoost and LightGBM",
-      determinism: .cpu, flags: .stateless, needs: .library,
+      determinism: .cpu, flags: .stateless, mayNeed: .library,
       inputs: [Port("features", .features, help: "rows that have at least the model's columns; NaN is a missing value")],
       outputs: [Port("predictions", .prediction, help: "one for each row")],
       parameters: [
         Parameter("artifact", .artifact, required: true, help: "the model: XGBoost's JSON or UBJSON, or LightGBM's text, told apart by their content"),
         Parameter(
           "engine", .choice, default: "auto", choices: ["auto", "own", "library"],
-          help: "who evaluates the trees: this plugin, the library that made them, or the library where this plugin cannot"),
+          help: "who evaluates the trees: this plugin, the library that made them (grant: [library]), or the library where this plugin cannot"),
         Parameter(
           "library", .path, help: "libxgboost.so or lib_lightgbm.so, or a Python environment that has it; without it VIRTUAL_ENV and the system are searched"),
         Parameter("columns", .texts, help: "the names of the model's features in the order of training, where the file has none or others"),
@@ -33,6 +33,9 @@ struct Trees: Plugin {
           "on_missing", .choice, default: "predict", choices: ["predict", "emit", "skip"],
           help: "what a row with a missing value gives: the model's answer, a prediction of NaN, or none"),
         Parameter("horizon", .duration, default: "0s", minimum: 0, help: "how far ahead the model looks; 0: unstated"),
+        Parameter(
+          "cache", .integer, default: "0", minimum: 0, maximum: 1_048_576, unit: "rows",
+          help: "rows whose sums are remembered; 0: none. Rows are then walked one by one, so it pays only where most rows repeat bit by bit and the model has hundreds of trees"),
       ])
   }
 
@@ -54,6 +57,7 @@ struct Trees: Plugin {
   private var file: Text = ""
   private var model: UInt32 = 0
   private var missingRows: UInt32 = 0
+  private var memory: SumMemory?
 
   private static var tileRows: Int { Evaluator<Double>.tileRows }
 
@@ -89,7 +93,7 @@ struct Trees: Plugin {
       var name: Text = ""
       library = try LibraryEngine(
         model, bytes, columnOf: columnOf, place: configuration.isSet(2) ? Text(configuration.text(2)) : "", rowsMax: Trees.tileRows, margin: margin,
-        name: &name)
+        host: host, name: &name)
       if let uncovered = model.uncovered { host.log(.info, "the own evaluator does not cover \(uncovered); the library evaluates the model: \(name)") }
     } else {
       if let margin { for index in model.base.indices { model.base[index] = margin } }
@@ -100,6 +104,8 @@ struct Trees: Plugin {
     }
     self.model = host.modelReference(ofParameter: 0, orName: ModelFile.name(file), version: ModelFile.version(bytes))
     missingRows = host.defineMetric("missing_rows", counter: true, unit: "rows", help: "rows with a missing value, where on_missing is not predict")
+    let entries = Int(configuration.integer(11))
+    if entries > 0 { memory = try SumMemory(entries: entries, columns: columns, columnCount: columnCount, sums: model.outputCount, host: host) }
   }
 
   private func setIterations(_ model: inout TreeModel, _ configuration: borrowing Configuration) throws(Failure) {
@@ -132,9 +138,26 @@ struct Trees: Plugin {
     }
   }
 
-  /// The sums of `count` rows from `first` on.
+  /// The sums of `count` rows from `first` on, remembered or computed.
   @inline(__always)
   private mutating func predict(_ batch: borrowing Batch, _ first: Int, _ count: Int, _ sums: UnsafeMutablePointer<Double>) throws(Failure) {
+    guard memory != nil else { return try compute(batch, first, count, sums) }
+    try recall(batch, first, count, sums)
+  }
+
+  /// The same row by row, with what is remembered. Sums of one row have the bits that they have in a block.
+  private mutating func recall(_ batch: borrowing Batch, _ first: Int, _ count: Int, _ sums: UnsafeMutablePointer<Double>) throws(Failure) {
+    defer { memory?.tell(host) }
+    for offset in 0..<count {
+      let target = sums + offset &* form.outputCount
+      if memory?.find(batch.columns(first &+ offset), target) == true { continue }
+      try compute(batch, first &+ offset, 1, target)
+      memory?.put(target)
+    }
+  }
+
+  @inline(__always)
+  private mutating func compute(_ batch: borrowing Batch, _ first: Int, _ count: Int, _ sums: UnsafeMutablePointer<Double>) throws(Failure) {
     let stride = count > 1 ? UnsafeRawPointer(batch.columns(first &+ 1)) - UnsafeRawPointer(batch.columns(first)) : 0
     if let floats {
       if count == 1 { floats.predict(batch.columns(first), sums) } else { floats.predict(batch.columns(first), stride: stride, count: count, sums) }
@@ -189,6 +212,8 @@ struct Trees: Plugin {
     columns = nil
     sums?.deallocate()
     sums = nil
+    memory?.destroy()
+    memory = nil
   }
 }
 

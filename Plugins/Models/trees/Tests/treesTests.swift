@@ -172,4 +172,32 @@ import Testing
       #expect(p.models[0].hasPrefix(file.split(separator: ".")[0] + "@"))
     }
   }
+
+  @Test func `remembered sums are the bits that would be computed, and are counted`() throws {
+    let models: [(text: String, more: [String: ParameterText])] = [
+      (MadeXGBoost(trees: [.stump(0, "0.3", "-1.7", "0.9"), .stump(1, "0.6", "0.1", "3E-1", defaultLeft: true)], columns: ["a", "b"]).json, [:]),
+      (
+        MadeXGBoost(trees: (0..<3).map { .stump($0 % 2, "0.\(3 + $0)") }, columns: ["a", "b"], objective: "multi:softprob", classes: 3, treeInfo: [0, 1, 2]).json,
+        ["up_class": "2", "down_class": "0"]
+      ),
+      (MadeLightGBM(stumps: [("0.5", 8, "-1.3", "0.7")], columns: ["a", "b"], objective: "binary sigmoid:1").text, ["on_missing": "emit"]),
+    ]
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var random = Seeded(seed)
+    let numbers: [Double] = [0, -0.0, 0.25, 0.5, 0.75, 1, .nan, .infinity]
+    // Rows that come again in any order; a third column is not the model's.
+    let rows = (0..<700).map { index in FeatureRow([numbers[Int(random.next() % 8)], numbers[Int(random.next() % 8)], Double(index)]) }
+    let distinct = Set(rows.map { [$0.columns[0].bitPattern, $0.columns[1].bitPattern] }).count
+    for (text, more) in models {
+      let plain = try trees(text, columns: ["a", "b", "c"], more).send(features: rows)
+      for entries in [1, 16, 1024] {
+        let p = try trees(text, columns: ["a", "b", "c"], more.merging(["cache": .scalar("\(entries)")]) { $1 })
+        #expect(try p.send(features: rows).map { $0.bytes[32...] } == plain.map { $0.bytes[32...] }, "seed \(seed), \(entries) entries")
+        let hits = p.metrics["cache_hits"] ?? 0
+        #expect(hits + (p.metrics["cache_misses"] ?? 0) == 700)
+        if entries == 1024 { #expect(hits == Double(700 - distinct)) }
+      }
+    }
+    #expect(try trees(MadeXGBoost().json).metrics["cache_hits"] == nil)
+  }
 }

@@ -1,34 +1,46 @@
-import GantrySDK
-
 /// Text read from JSON, and where its quotation mark stands.
-struct JSONString {
-  var text: Text
-  var position: Int
+public struct JSONString {
+  public var text: Text
+  public var position: Int
+
+  public init(text: Text, position: Int) {
+    self.text = text
+    self.position = position
+  }
 }
 
-/// Reads JSON (RFC 8259) strictly and from the front, as its user asks for the parts: one object at
-/// the top, in it strings, numbers and arrays. Whatever the bytes are, it answers or throws, and
-/// what it throws names file, line and column.
+/// Reads JSON (RFC 8259) strictly and from the front, as its user asks for the parts: objects, arrays,
+/// strings and numbers, nested up to a depth, and nothing recurses. Whatever the bytes are, it answers or
+/// throws, and what it throws names file, line and column. Not for the lane: texts allocate.
 ///
 /// Not taken: comments, trailing commas, NaN and Infinity, control characters and lone surrogates
-/// in strings, bytes that are not UTF-8, numbers beyond a double or of more than 128 characters.
-struct JSONReader {
-  private let bytes: UnsafeRawBufferPointer
-  private let file: Text
+/// in strings, bytes that are not UTF-8, numbers beyond a double or of more than 128 characters. Who
+/// takes other spellings of numbers reads them at `position`.
+public struct JSONReader {
+  public let bytes: UnsafeRawBufferPointer
+  public let file: Text
   /// The byte that is read next.
-  private(set) var position = 0
-  /// Where the number or string read last begins.
-  private(set) var lastPosition = 0
+  public var position = 0
+  /// Where the value, key or container read last begins.
+  public private(set) var lastPosition = 0
+  /// How many objects and arrays are open.
+  public private(set) var depth = 0
+  public let depthMax: Int
   private var isFirst = false
 
-  init(_ bytes: UnsafeRawBufferPointer, file: Text) {
+  /// - Parameters:
+  ///   - bytes: valid as long as the reader
+  ///   - file: its name in what is thrown
+  public init(_ bytes: UnsafeRawBufferPointer, file: Text, depthMax: Int = 32) {
     self.bytes = bytes
     self.file = file
+    self.depthMax = depthMax
   }
 
   // MARK: places
 
-  func line(_ position: Int) -> Int {
+  /// 1-based.
+  public func line(_ position: Int) -> Int {
     var line = 1
     for index in 0..<min(position, bytes.count) where bytes[index] == 10 { line += 1 }
     return line
@@ -45,74 +57,92 @@ struct JSONReader {
     return column
   }
 
-  func failure(_ position: Int, _ text: Text) -> Failure {
+  public func failure(_ position: Int, _ text: Text) -> Failure {
     Failure.invalid("\(file):\(line(position)):\(column(position)): \(text)")
   }
 
   /// What stands at the reading position, for people.
   private var found: Text {
-    guard position < bytes.count else { return "the end of the file" }
+    guard position < bytes.count else { return "the end of the file; it is cut off, so write it again" }
     let byte = bytes[position]
-    if byte == 78 || byte == 73 || byte == 45 { return "something that is no finite number" }
-    if byte > 32, byte < 127 { return "'\(Text(bytes: [byte]))'" }
-    return "the byte \(Int(byte))"
+    return byte > 32 && byte < 127 ? "'\(Text(bytes: [byte]))'" : "the byte \(Int(byte))"
   }
 
-  private func expected(_ what: Text) -> Failure { failure(position, "expected \(what), found \(found)") }
+  public func expected(_ what: Text) -> Failure { failure(position, "expected \(what), found \(found)") }
 
   // MARK: structure
 
-  mutating func beginDocument() throws(Failure) {
+  /// The object at the top.
+  public mutating func beginDocument() throws(Failure) {
     if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
       throw failure(0, "the file begins with a byte order mark; save it as UTF-8 without one")
     }
-    skipSpace()
-    guard take(123) else { throw expected("'{'") }
+    try beginObject()
+  }
+
+  /// - Parameter what: it is for, in what is thrown
+  public mutating func beginObject(_ what: StaticString = "") throws(Failure) { try open(123, "'{'", what) }
+
+  public mutating func beginArray(_ what: StaticString = "") throws(Failure) { try open(91, "'['", what) }
+
+  private mutating func open(_ byte: UInt8, _ sign: StaticString, _ what: StaticString) throws(Failure) {
+    beginValue()
+    guard take(byte) else { throw expected(what.utf8CodeUnitCount == 0 ? "\(sign)" : "\(sign) for \(what)") }
+    if depth == depthMax { throw failure(lastPosition, "objects and arrays are nested more than \(depthMax) deep; this is no model") }
+    depth += 1
     isFirst = true
   }
 
-  /// The next key of the object, after its colon; nil at the object's end.
-  mutating func nextKey() throws(Failure) -> JSONString? {
+  /// Whether the innermost container has another member; at its end it is closed.
+  private mutating func next(_ end: UInt8, _ what: StaticString) throws(Failure) -> Bool {
     skipSpace()
-    if take(125) { return nil }
-    if !isFirst {
-      guard take(44) else { throw expected("',' or '}'") }
-      skipSpace()
-    }
-    isFirst = false
-    let key = try string()
-    skipSpace()
-    guard take(58) else { throw expected("':'") }
-    return key
-  }
-
-  mutating func beginArray() throws(Failure) {
-    skipSpace()
-    guard take(91) else { throw expected("'['") }
-    isFirst = true
-  }
-
-  /// Whether there is another element; false at the array's end.
-  mutating func nextElement() throws(Failure) -> Bool {
-    skipSpace()
-    if take(93) {
+    if take(end) {
+      depth -= 1
       isFirst = false
       return false
     }
     if !isFirst {
-      guard take(44) else { throw expected("',' or ']'") }
+      guard take(44) else { throw expected("',' or \(what)") }
+      skipSpace()
     }
     isFirst = false
     return true
   }
 
+  /// The next key of the innermost object, after its colon; nil at the object's end.
+  public mutating func nextKey() throws(Failure) -> JSONString? {
+    guard try next(125, "'}'") else { return nil }
+    let key = try string()
+    try endKey()
+    lastPosition = key.position
+    return key
+  }
+
+  /// `nextKey` without a copy: the bytes between the quotation marks, escapes as they are.
+  public mutating func nextRawKey() throws(Failure) -> (bytes: UnsafeRawBufferPointer, position: Int)? {
+    guard try next(125, "'}'") else { return nil }
+    let start = position
+    let key = try quoted("a key in double quotes")
+    try endKey()
+    lastPosition = start
+    return (key, start)
+  }
+
+  private mutating func endKey() throws(Failure) {
+    skipSpace()
+    guard take(58) else { throw expected("':'") }
+  }
+
+  /// Whether there is another element; false at the array's end.
+  public mutating func nextElement() throws(Failure) -> Bool { try next(93, "']'") }
+
   /// Nothing but space may follow.
-  mutating func endDocument() throws(Failure) {
+  public mutating func endDocument() throws(Failure) {
     skipSpace()
     if position < bytes.count { throw expected("the end of the file") }
   }
 
-  private mutating func skipSpace() {
+  public mutating func skipSpace() {
     while position < bytes.count {
       let byte = bytes[position]
       guard byte == 32 || byte == 10 || byte == 13 || byte == 9 else { return }
@@ -120,18 +150,31 @@ struct JSONReader {
     }
   }
 
-  private mutating func take(_ byte: UInt8) -> Bool {
+  /// A value begins here, for `lastPosition`.
+  public mutating func beginValue() {
+    skipSpace()
+    lastPosition = position
+  }
+
+  public mutating func take(_ byte: UInt8) -> Bool {
     guard position < bytes.count, bytes[position] == byte else { return false }
     position += 1
     return true
   }
 
+  /// `true`, `false` or `null`, if that comes next.
+  public mutating func takeWord(_ word: StaticString) -> Bool {
+    guard bytes.count - position >= word.utf8CodeUnitCount else { return false }
+    for index in 0..<word.utf8CodeUnitCount where bytes[position + index] != word.utf8Start[index] { return false }
+    position += word.utf8CodeUnitCount
+    return true
+  }
+
   // MARK: numbers
 
-  mutating func number() throws(Failure) -> Double {
-    skipSpace()
+  public mutating func number() throws(Failure) -> Double {
+    beginValue()
     let start = position
-    lastPosition = start
     var decimal = DecimalNumber()
     decimal.isNegative = take(45)
     if take(48) {
@@ -140,6 +183,9 @@ struct JSONReader {
       while isDigit { decimal.append(nextDigit(), fraction: false) }
     } else {
       position = start
+      if position < bytes.count, bytes[position] == 78 || bytes[position] == 73 || bytes[position] == 45 {
+        throw failure(start, "expected a number, found something that is no finite number")
+      }
       throw expected("a number")
     }
     if take(46) {
@@ -169,14 +215,31 @@ struct JSONReader {
 
   // MARK: strings
 
-  mutating func string() throws(Failure) -> JSONString {
-    skipSpace()
+  /// The bytes up to the closing quotation mark, escapes as they are.
+  public mutating func quoted(_ what: StaticString) throws(Failure) -> UnsafeRawBufferPointer {
+    beginValue()
+    guard take(34) else { throw expected("\(what)") }
     let start = position
-    lastPosition = start
-    guard take(34) else { throw expected("a string in double quotes") }
+    while position < bytes.count {
+      if bytes[position] == 34 {
+        position += 1
+        return UnsafeRawBufferPointer(rebasing: bytes[start..<position - 1])
+      }
+      position += bytes[position] == 92 ? 2 : 1
+    }
+    throw endless(lastPosition)
+  }
+
+  private func endless(_ start: Int) -> Failure { failure(start, "this string does not end; the file is cut off, so write it again") }
+
+  /// - Parameter what: was expected, in what is thrown
+  public mutating func string(_ what: StaticString = "a string in double quotes") throws(Failure) -> JSONString {
+    beginValue()
+    let start = position
+    guard take(34) else { throw expected("\(what)") }
     var text = Text(bytes: [])
     while true {
-      guard position < bytes.count else { throw failure(start, "this string does not end") }
+      guard position < bytes.count else { throw endless(start) }
       let byte = bytes[position]
       if byte == 34 {
         position += 1
