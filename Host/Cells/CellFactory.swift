@@ -15,6 +15,8 @@ public final class CellFactory: Sendable {
   private struct State {
     var copies: [String: PluginCopy] = [:]
     var plugins: [CellPlugin] = []
+    /// Whose copies cells map.
+    var libraries: [any PluginLibraries] = []
   }
   private let state = Mutex(State())
 
@@ -24,6 +26,10 @@ public final class CellFactory: Sendable {
   public init(executable: String = "/proc/self/exe", limits: CellLimits = CellLimits()) {
     self.executable = executable
     self.limits = limits
+  }
+
+  deinit {
+    for libraries in state.withLock({ $0.libraries }) { Loader.removeCopies(of: libraries) }
   }
 
   /// The code of `graph.nodes[node]` in a cell of its own.
@@ -46,7 +52,10 @@ public final class CellFactory: Sendable {
   ) throws(GantryError) -> CellPlugin {
     let copy = try privateCopy(image)
     var recipe = CellFactory.recipe(node, description, copy, executable, limits.with(node.cell))
-    if node.grants.contains(.library), let folder = try libraries?.copiesFolder() { recipe.boot.readable.append(folder) }
+    if node.grants.contains(.library), let libraries, let folder = try libraries.copiesFolder() {
+      recipe.boot.readable.append(folder)
+      state.withLock { if !$0.libraries.contains(where: { $0 === libraries }) { $0.libraries.append(libraries) } }
+    }
     return CellPlugin(recipe: recipe, description: description, copy: copy)
   }
 

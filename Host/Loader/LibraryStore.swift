@@ -30,10 +30,15 @@ final class LibraryStore: PluginLibraries {
     self.stagingFolder = stagingFolder
   }
 
-  deinit {
+  deinit { removeCopies() }
+
+  /// Removes what other processes were to open: none of them will.
+  func removeCopies() {
     state.withLock { state in
       for copy in state.copies.values { copy.remove() }
+      state.copies = [:]
       state.folder?.remove()
+      state.folder = nil
     }
   }
 
@@ -169,4 +174,7 @@ extension Loader {
   public static func openLibraryInCell(file: String, named path: String, isAlone: Bool) throws(GantryError) -> UnsafeMutableRawPointer {
     try LibraryStore.open(file: file, named: path, isAlone: isAlone)
   }
+
+  /// Removes the copies that cells were to map, once there are no more cells.
+  public static func removeCopies(of libraries: any PluginLibraries) { (libraries as? LibraryStore)?.removeCopies() }
 }
