@@ -57,10 +57,7 @@ extension Cell {
   }
 
   func destroy() {
-    if let link = take() {
-      if link.exchange(link.calls, .destroy, deadlineNs: recipe.limits.deadlineNs) != .done { onEnd(link.epitaph) }
-      give()
-    }
+    leave()
     shutDown()
   }
 

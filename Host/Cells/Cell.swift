@@ -22,6 +22,8 @@ final class Cell: @unchecked Sendable {  // what is not atomic belongs to whoeve
   private let turn = Atomic<UInt32>(0)
   private let phase = Atomic<UInt32>(0)
   private let closing = Atomic<Bool>(false)
+  /// The child was told to go: that it ends is no failure.
+  private let leaving = Atomic<Bool>(false)
   private let thread = LaneThread()
   let bell: Int32
 
@@ -142,6 +144,14 @@ final class Cell: @unchecked Sendable {  // what is not atomic belongs to whoeve
     return (link, facts)
   }
 
+  /// The last call: the child destroys its instance and exits. `shutDown` follows.
+  func leave() {
+    leaving.store(true, ordering: .releasing)
+    guard let link = take() else { return }
+    if link.exchange(link.calls, .destroy, deadlineNs: recipe.limits.deadlineNs) != .done { onEnd(link.epitaph) }
+    give()
+  }
+
   /// Ends the child for good and waits for it and for the watcher. Nothing is called afterwards.
   func shutDown() {
     phase.store(Phase.closed.rawValue, ordering: .releasing)
@@ -185,7 +195,8 @@ final class Cell: @unchecked Sendable {  // what is not atomic belongs to whoeve
       link.serveOthers()
       if link.noticeEnd() {
         if closing.load(ordering: .acquiring) { break }
-        mourn(link)
+        // Whoever told it to go hears whether it did as it was told.
+        if leaving.load(ordering: .acquiring) { waitForClose() } else { mourn(link) }
       }
     }
     link?.end("was ended")

@@ -96,14 +96,24 @@ final class CellLink: @unchecked Sendable {  // see above; `hasEnded` and `proce
   func noticeEnd() -> Bool {
     if hasEnded { return true }
     guard process.ending() != nil else { return false }
-    ended.store(true, ordering: .releasing)
-    // Nobody writes there any more: a changed word wakes whoever sleeps on it.
+    if ended.exchange(true, ordering: .acquiringAndReleasing) { return true }
+    // Nobody writes there any more: a changed word wakes whoever sleeps on it. See `hasAnswered`.
     for conversation in [calls, feed] {
       let turn = UnsafeMutableRawPointer(conversation.pointee.reply).assumingMemoryBound(to: UInt32.self)
-      clinux_store32(turn, clinux_load32(turn) &+ 0x8000_0000)
+      clinux_store32(turn, clinux_load32(turn) &+ CellLink.endMark)
       clinux_shared_futex_wake(turn)
     }
     return true
+  }
+
+  /// What is added to the number of a message when the child is there no more.
+  private static let endMark: UInt32 = 0x8000_0000
+
+  /// Whether the message after `seen` stands there: what a child said before it ended was said.
+  @inline(__always)
+  private func hasAnswered(_ answered: UnsafePointer<UInt32>, after seen: UInt32) -> Bool {
+    let number = clinux_load32(answered)
+    return number == seen &+ 1 || hasEnded && number == seen &+ 1 &+ CellLink.endMark
   }
 
   /// Ends the child, for `reason`.
@@ -143,16 +153,17 @@ final class CellLink: @unchecked Sendable {  // see above; `hasEnded` and `proce
       if clinux_cell_await(answered, conversation.pointee.hostSleeps, seen, CellMemory.Spins.host, 5_000_000) != 0 {
         if let outcome = awaitLong(conversation, answered, deadlineNs) { return outcome }
       }
-      if hasEnded { return .ended }
-      conversation.pointee.seen = seen &+ 1
-      guard clinux_load32(answered) == seen &+ 1 else {
+      guard hasAnswered(answered, after: seen) else {
         if noticeEnd() { return .ended }
         end("broke the protocol of cells in \(call.text)")
         return .broken
       }
+      conversation.pointee.seen = seen &+ 1
+      let word = reply.pointee.op
+      // A question that nobody waits for an answer to. A result stands, whatever became of the child since.
+      if word != CellWord.done.rawValue, hasEnded { return .ended }
       let deferred = reply.pointee.deferred
       if deferred != 0 { makeDeferredCalls(memory.deferred, min(deferred, UInt64(CellMemory.Area.deferred))) }
-      let word = reply.pointee.op
       if word == CellWord.done.rawValue { return .done }
       guard let word = CellWord(rawValue: word), answer(word, conversation) else {
         end("broke the protocol of cells in \(call.text)")
@@ -168,7 +179,8 @@ final class CellLink: @unchecked Sendable {  // see above; `hasEnded` and `proce
   ) -> Outcome? {
     let began = clinux_monotonic_ns()
     while clinux_load32(answered) == conversation.pointee.seen {
-      if noticeEnd() { return .ended }
+      // It may have answered and ended between two looks.
+      if noticeEnd() { return nil }
       if servesOthers { serveOthers() }
       if deadlineNs >= 0, clinux_monotonic_ns() - began > deadlineNs {
         end("did not return from \(lastCall.text) within \(CellLink.duration(deadlineNs)) and was ended")

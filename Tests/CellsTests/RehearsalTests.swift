@@ -1,9 +1,10 @@
 import BrokenPlugins
 import GantryBase
-import GantryCells
+@testable import GantryCells
 import GantryGraph
 import GantryLoader
 @testable import GantryRuntime
+import Synchronization
 import Testing
 
 /// A candidate's rehearsal: whatever it does there costs the candidate only.
@@ -51,6 +52,29 @@ import Testing
     let error = try #require(try Self.rehearse(plugin, params))
     #expect(error.diagnostics[0].code == "swap.rehearsal-failed")
     #expect(error.diagnostics[0].text.contains("SIGILL") && error.diagnostics[0].text.contains(" in \(phase)"), "\(error.diagnostics[0].text)")
+  }
+
+  @Test func `a cell that has gone as it was told to has not failed however late its host looks`() throws {
+    var loaded = try Bench.load(Self.yaml("tally", "random: 1", count: 100), files: Cells.files())
+    let node = loaded.graph.node(named: "t")!
+    let (code, factory) = (loaded.code[node], CellFactory(executable: Cells.gantry))
+    let plugin = try factory.makePlugin(loaded.graph.nodes[node], code.description, PluginImage(path: code.description.path), CellLimits())
+    loaded.code[node] = PluginCode(raw: plugin.raw, description: code.description, sha256: code.sha256, generation: code.generation)
+    let log = Mutex<[String]>([])
+    var options = RunOptions()
+    options.onLog = { line in log.withLock { $0.append(line.text) } }
+    let run = try Run(graph: loaded.graph, options: options) { node throws(GantryError) in loaded.code[node] }
+    try run.start()
+    run.wait()
+    let cell = try #require(plugin.living.first)
+    cell.leave()
+    // The watcher sees the process end before the host has come to close the cell.
+    #expect(Cells.wait { cell.link?.hasEnded == true })
+    cell.shutDown()
+    #expect(plugin.firstEnd == nil)
+    _ = try run.finish()
+    #expect(plugin.firstEnd == nil)
+    #expect(!log.withLock { $0 }.contains { $0.contains("its cell") && $0.contains("in destroy") })
   }
 
   @Test func `a hang is ended at its deadline`() throws {
