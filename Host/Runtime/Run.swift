@@ -353,7 +353,10 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     let cpu = options.pinFirstCPU < 0 ? -1 : options.pinFirstCPU + Int32(lane.index)
     lane.isEnding.store(false, ordering: .releasing)
     lane.hasEnded.store(false, ordering: .releasing)
-    try thread.start(name: "lane:\(lane.name)", cpu: cpu) { lane.run() }
+    try thread.start(name: "lane:\(lane.name)", cpu: cpu) { [endBell] in
+      lane.run()
+      endBell.ring()
+    }
   }
 
   private func open() throws(GantryError) {
@@ -464,6 +467,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   public func wait(progress: (Run) -> Void = { _ in }) {
     var lastProgressNs = clinux_monotonic_ns()
     var watchdog = Watchdog(limitNs: options.hangNs)
+    var seen = endBell.current
     while !closeIfEnded() {
       if stopRequested.load(ordering: .acquiring) {
         for lane in planner.lanes {
@@ -480,7 +484,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
         lookForHangs(&watchdog, atNs: nowNs)
         progress(self)
       }
-      endBell.wait(since: endBell.current, timeoutNs: 2_000_000)
+      endBell.wait(since: seen, timeoutNs: 2_000_000)
+      seen = endBell.current
     }
     joinAll()
     endSwaps()
@@ -498,6 +503,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     }
   }
 
+  /// Rung when a lane has ended.
   let endBell = Bell()
 
   func pumpLog() {

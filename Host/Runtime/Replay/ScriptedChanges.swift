@@ -3,10 +3,6 @@ import GantryBase
 import GantryGraph
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// The applies of a journal, carried out again where they were: each lane stands when it comes to its
 /// record of one, and when all stand the graph is changed as it was then.
 ///
@@ -67,6 +63,7 @@ final class ScriptedChanges: @unchecked Sendable {  // `next` and the atomics ar
   private func close() {
     isClosed.store(true, ordering: .releasing)
     wake(done)
+    run.endBell.ring()
     next.withLock { $0 }.go(.release)
   }
 
@@ -83,7 +80,11 @@ final class ScriptedChanges: @unchecked Sendable {  // `next` and the atomics ar
 
   /// On the thread of a script: its lane has ended before this apply, or has nothing that could bring it here.
   func arrived(ended lane: Lane) {
-    while !lane.hasEnded.load(ordering: .acquiring), !isClosed.load(ordering: .acquiring) { usleep(50) }
+    while true {
+      let seen = run.endBell.current
+      if lane.hasEnded.load(ordering: .acquiring) || isClosed.load(ordering: .acquiring) { break }
+      run.endBell.wait(since: seen, timeoutNs: 10_000_000)
+    }
     next.withLock { $0 }.answer(lane.index, .parked)
   }
 

@@ -51,6 +51,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   private let isStopped = Atomic<Bool>(false)
   private let isReady = Atomic<Bool>(false)
   private let bell = Bell()
+  /// Rung whenever the turn is free again, and when the thread may begin.
+  private let turned = Bell()
   private let thread = LaneThread()
   private var hasThread = false
   /// Compared while set; the turn holder's.
@@ -238,8 +240,9 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
       }
       // A replay waits for its slowest part. The lane may do the work itself.
       bell.ring()
+      let seen = turned.current
       if !isReady.load(ordering: .acquiring) {
-        usleep(100)
+        turned.wait(since: seen, timeoutNs: 1_000_000)
       } else if takeTurn() {
         clinux_set_thread_tag(muted.tag)
         handle(atMost: 4096)
@@ -255,18 +258,34 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   /// Why what is fed here can never count; nil while it can.
   var faultText: String? { hasLost.load(ordering: .acquiring) ? "fell so far behind that it missed events" : muted.faultText }
 
+  /// It has missed nothing, and may still count.
+  var isWhole: Bool { !hasLost.load(ordering: .acquiring) && muted.isWhole }
+
   /// Nobody will handle what is pushed: a lane that waits for room goes on.
   func giveUp(_ why: String) {
     muted.fails(why)
     isGivenUp.store(true, ordering: .releasing)
+    turned.ring()
   }
+
   // MARK: the turn
 
   /// The turn, for the thread of a change, between two records.
   func holdTurn() {
     isWanted.store(true, ordering: .releasing)
-    while !takeTurn() { usleep(50) }
+    wait { takeTurn() }
     isWanted.store(false, ordering: .releasing)
+  }
+
+  /// Waits until `isOver`, or until `untilNs`. Looks whenever somebody has handled something and given the turn
+  /// back, and for what else may come at least every few milliseconds.
+  func wait(untilNs: Int64 = .max, _ isOver: () -> Bool) {
+    while true {
+      let seen = turned.current
+      let nowNs = clinux_monotonic_ns()
+      if isOver() || nowNs >= untilNs { return }
+      turned.wait(since: seen, timeoutNs: min(untilNs - nowNs, 5_000_000))
+    }
   }
 
   /// The turn's holder: who is fed from here on. Each has handled what was handled so far, and nothing
@@ -282,7 +301,10 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   }
 
   func takeTurn() -> Bool { turn.compareExchange(expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged }
-  func giveTurn() { turn.store(0, ordering: .releasing) }
+  func giveTurn() {
+    turn.store(0, ordering: .releasing)
+    turned.ring()
+  }
 
   /// For the lane, at a boundary: the turn, with everything handled, or false: ask again at the next
   /// boundary. The lane itself makes the last calls when they are few.
@@ -392,6 +414,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   /// The instance has its state: the thread may begin.
   func start() throws(GantryError) {
     isReady.store(true, ordering: .releasing)
+    turned.ring()
     hasThread = true
     try thread.start(name: "swap:\(name)") { [self] in
       clinux_set_thread_tag(muted.tag)
@@ -402,6 +425,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   /// Without a thread: the lane makes all calls.
   func startInline() {
     isReady.store(true, ordering: .releasing)
+    turned.ring()
     _ = takeTurn()
     isInline = true
   }
@@ -410,6 +434,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   func stop() {
     isStopped.store(true, ordering: .releasing)
     bell.ring()
+    turned.ring()
     if hasThread { thread.join() }
     hasThread = false
   }

@@ -83,17 +83,22 @@ struct PublishedMark {
 }
 
 /// A candidate takes the old instance's state, or the node's tail, and is fed from here on.
+///
+/// A rehearsal is no change: it is written nowhere down, gives way to who is fed already, and begins without
+/// a state that was not saved.
 final class FollowCommand: LaneCommand, @unchecked Sendable {
   private let slot: Int
   private let follower: Follower
   private let state: UnsafePointer<gantry_state>?
   private let usesTail: Bool
-  private let change: Int64
+  private let change: Int64?
   /// The state as it was saved.
   let saved = StateBuffer()
   private(set) var status: gantry_status = GANTRY_OK
+  private(set) var isFollowed = false
 
-  init(slot: Int, follower: Follower, state: UnsafePointer<gantry_state>?, usesTail: Bool, change: Int64) {
+  /// - Parameter change: the swap's number; nil: a rehearsal
+  init(slot: Int, follower: Follower, state: UnsafePointer<gantry_state>?, usesTail: Bool, change: Int64?) {
     self.slot = slot
     self.follower = follower
     self.state = state
@@ -104,12 +109,14 @@ final class FollowCommand: LaneCommand, @unchecked Sendable {
 
   override func perform(_ lane: Lane) -> Bool {
     let node = lane.nodes + slot
+    if change == nil, node.pointee.follower != nil { return true }
     if let state {
       status = saved.save(state, node.pointee.instance)
-      guard status == GANTRY_OK else { return true }
+      guard status == GANTRY_OK || change == nil else { return true }
     }
     follower.begin(lane, node, usesTail: usesTail)
-    lane.recorder.decision(.swapBegan, node: node.pointee.index, value: change)
+    isFollowed = true
+    if let change { lane.recorder.decision(.swapBegan, node: node.pointee.index, value: change) }
     return true
   }
 }
@@ -219,9 +226,10 @@ final class CanaryCommand: LaneCommand, @unchecked Sendable {
 final class UnfollowCommand: LaneCommand, @unchecked Sendable {
   private let slot: Int
   private let follower: Follower
-  private let change: Int64
+  private let change: Int64?
 
-  init(slot: Int, follower: Follower, change: Int64) {
+  /// - Parameter change: the swap's number; nil: a rehearsal or a standby, whose end is no change
+  init(slot: Int, follower: Follower, change: Int64?) {
     self.slot = slot
     self.follower = follower
     self.change = change
@@ -232,9 +240,7 @@ final class UnfollowCommand: LaneCommand, @unchecked Sendable {
     let node = lane.nodes + slot
     guard node.pointee.follower != nil else { return true }
     follower.end(lane, node)
-    // A standby's end is no change.
-    guard change >= 0 else { return true }
-    lane.recorder.decision(.swapEnded, node: node.pointee.index, value: change)
+    if let change { lane.recorder.decision(.swapEnded, node: node.pointee.index, value: change) }
     return true
   }
 }

@@ -4,10 +4,6 @@ import GantryBase
 import GantryGraph
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 extension Run {
   /// Takes a candidate through what a swap would take it through, as `code` has it (usually in a cell):
   /// create, configure, start, the counted instance's state, the node's tail and then the events that the
@@ -36,9 +32,9 @@ extension Run {
     defer { follower.stop() }
     let old = instances[index].capability("gantry.state/1", as: gantry_state.self)
     let new = request.isCold ? nil : candidate.capability("gantry.state/1", as: gantry_state.self)
-    let begin = RehearsalBegin(slot: slot, follower: follower, state: new == nil ? nil : old)
+    let begin = FollowCommand(slot: slot, follower: follower, state: new == nil ? nil : old, usesTail: true, change: nil)
     guard lane.ask(begin) == .done, begin.isFollowed else { return }
-    let end = RehearsalEnd(slot: slot, follower: follower)
+    let end = UnfollowCommand(slot: slot, follower: follower, change: nil)
     do throws(GantryError) {
       if let old, let new, begin.status == GANTRY_OK {
         try candidate.load(new, from: old.pointee, begin.saved.bytes, converters: request.converters)
@@ -50,58 +46,12 @@ extension Run {
       throw error
     }
     let untilNs = clinux_monotonic_ns() + timeoutNs
-    func isGoingOn() -> Bool { muted.isWhole && !lane.hasEnded.load(ordering: .acquiring) }
-    while isGoingOn(), follower.pushedCount < events, clinux_monotonic_ns() < untilNs { usleep(200) }
+    follower.wait(untilNs: untilNs) { follower.pushedCount >= events || !follower.isWhole || lane.hasEnded.load(ordering: .acquiring) }
     _ = lane.ask(end)
-    while muted.isWhole, follower.backlogRows > 0 { usleep(200) }
+    // What a live lane had no room for never comes: the rehearsal was shorter, and is as good.
+    follower.wait { follower.backlogRows == 0 || !follower.isWhole }
     if let fault = muted.faultText {
       throw GantryError("swap.rehearsal-failed", "in its rehearsal the candidate for \(request.node) \(fault)")
     }
-  }
-}
-
-/// The rehearsed instance is fed from here on; it begins with the counted one's state or the node's tail.
-private final class RehearsalBegin: LaneCommand, @unchecked Sendable {
-  private let slot: Int
-  private let follower: Follower
-  private let state: UnsafePointer<gantry_state>?
-  let saved = StateBuffer()
-  /// Of the state; anything but OK: it is rehearsed without.
-  private(set) var status: gantry_status = GANTRY_UNSUPPORTED
-  private(set) var isFollowed = false
-
-  init(slot: Int, follower: Follower, state: UnsafePointer<gantry_state>?) {
-    self.slot = slot
-    self.follower = follower
-    self.state = state
-    super.init()
-  }
-
-  override func perform(_ lane: Lane) -> Bool {
-    let node = lane.nodes + slot
-    guard node.pointee.follower == nil else { return true }
-    if let state { status = saved.save(state, node.pointee.instance) }
-    follower.begin(lane, node, usesTail: true)
-    isFollowed = true
-    return true
-  }
-}
-
-/// The rehearsed instance is fed no more.
-private final class RehearsalEnd: LaneCommand, @unchecked Sendable {
-  private let slot: Int
-  private let follower: Follower
-
-  init(slot: Int, follower: Follower) {
-    self.slot = slot
-    self.follower = follower
-    super.init()
-  }
-
-  override func perform(_ lane: Lane) -> Bool {
-    let node = lane.nodes + slot
-    guard node.pointee.follower != nil else { return true }
-    follower.end(lane, node)
-    return true
   }
 }

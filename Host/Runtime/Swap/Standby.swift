@@ -152,7 +152,7 @@ extension Run {
     }
     for (number, standby) in standbys {
       if haveLanes, let (lane, slot) = place(of: number) {
-        _ = lane.ask(UnfollowCommand(slot: slot, follower: standby.follower, change: -1))
+        _ = lane.ask(UnfollowCommand(slot: slot, follower: standby.follower, change: nil))
       }
       standby.end()
       if let index = shape.withLock({ $0.index(of: number) }), !stopRequested.load(ordering: .acquiring) {
