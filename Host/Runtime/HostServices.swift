@@ -8,6 +8,7 @@ import Synchronization
 /// graph adds instruments behind those there are, and nodes behind theirs.
 final class HostServices: Sendable {
   let log: LogRing
+  let contexts = NodeContexts()
   let clockMode: Graph.ClockKind
   /// The newest of `allTables`, for any thread.
   private let tables: Atomic<UInt>
@@ -139,6 +140,7 @@ final class HostServices: Sendable {
   func secret(_ name: String) -> [UInt8]? { secrets(name) }
 
   func deallocate() {
+    contexts.deallocate()
     allTables.withLock {
       for address in $0 {
         guard let tables = UnsafeMutablePointer<Tables>(bitPattern: address) else { continue }

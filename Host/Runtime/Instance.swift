@@ -57,6 +57,8 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     var instance: OpaquePointer?
     let status = control("create") { code.raw.pointee.create(code.raw, hostTable, OpaquePointer(context), &instance) }
     guard status == GANTRY_OK, instance != nil else {
+      state = .destroyed
+      defer { retireContext() }
       throw failure("runtime.create-failed", "cannot create an instance of \(code.description.id)", status)
     }
     raw = instance
@@ -178,6 +180,13 @@ final class Instance: @unchecked Sendable {  // used by the control thread; the 
     context.pointee.models = nil
     models = nil
     context.pointee.libraries = nil
+    retireContext()
+  }
+
+  /// Nobody is behind the handle any more.
+  private func retireContext() {
+    context.pointee.isAlive = false
+    context.pointee.services._withUnsafeGuaranteedRef { $0.contexts.retire(context) }
   }
 
   /// Not destroyed.

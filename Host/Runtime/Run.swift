@@ -154,8 +154,6 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   private(set) var artifacts: [ArtifactUse] = []
   /// Nodes as the last `trace.json` described them, by number: hops keep the names of removed ones. With `changes`.
   var describedNodes: [Int: TraceMeta.Node] = [:]
-  /// All that were ever made: a late call through a handle finds its own. With `changes`.
-  private var contexts: [UnsafeMutablePointer<NodeContext>] = []
   /// By lane number.
   private var laneNow: [UnsafeMutablePointer<Int64>] = []
   private(set) var bells: [Bell] = []
@@ -266,7 +264,7 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
 
   func inputSchemas(_ index: Int) -> [PortSchema] { shape.withLock { Run.inputSchemas($0.graph, index, $0.instances) } }
 
-  /// The handle of a further instance of a node. It lives as long as the run.
+  /// The handle of a further instance of a node; see `NodeContexts` for how long it lives.
   func addContext(_ index: Int) -> UnsafeMutablePointer<NodeContext> {
     let (graph, number, lane) = shape.withLock { ($0.graph, $0.numbers[index], $0.laneOf[index]) }
     return makeContext(graph.nodes[index], number: number, graph, lane: lane, planner.layout.timers(lane: lane))
@@ -277,24 +275,20 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
   func makeContext(
     _ node: GraphNode, number: Int, _ graph: Graph, lane: Int, _ timers: UnsafeMutablePointer<TimerHeap>
   ) -> UnsafeMutablePointer<NodeContext> {
-    let text = UnsafeMutablePointer<UInt8>.allocate(capacity: failTextCapacity)
-    let metrics = UnsafeMutablePointer<Double>.allocate(capacity: metricsPerNode)
-    metrics.initialize(repeating: 0, count: metricsPerNode)
-    var context = NodeContext(
-      now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, node.shadows.map { graph.nodes[$0].name } ?? node.name)),
-      timers: timers, failText: text, metrics: metrics, node: Int32(number), slot: 0,
-      heldNote: .allocate(capacity: noteKeyCapacity + noteTextCapacity), services: .passUnretained(services))
-    // A reader's thread has a tag of its own; both are never 0, which is nobody's.
-    context.laneTag = node.plugin.kind == .source ? UInt64(10_000 + number) : UInt64(lane + 1)
-    context.clock = graph.clock == .live ? .live : .replay
-    context.nextID = lastIDs[number] ?? options.orders.firstID(node: node.shadows ?? number)
-    context.idRange = options.orders.canaryRange
-    context.mayUseTimers = node.plugin.usesTimers
-    context.mayReadSecrets = node.grants.contains(.secrets)
-    let pointer = UnsafeMutablePointer<NodeContext>.allocate(capacity: 1)
-    pointer.initialize(to: context)
-    contexts.append(pointer)
-    return pointer
+    services.contexts.make(node: Int32(number)) { memory in
+      var context = NodeContext(
+        now: laneNow[lane], random: RandomState(seed: Run.seed(options.seed, graph.name, node.shadows.map { graph.nodes[$0].name } ?? node.name)),
+        timers: timers, failText: memory.failText, metrics: memory.metrics, node: Int32(number), slot: 0, heldNote: memory.heldNote,
+        services: .passUnretained(services))
+      // A reader's thread has a tag of its own; both are never 0, which is nobody's.
+      context.laneTag = node.plugin.kind == .source ? UInt64(10_000 + number) : UInt64(lane + 1)
+      context.clock = graph.clock == .live ? .live : .replay
+      context.nextID = lastIDs[number] ?? options.orders.firstID(node: node.shadows ?? number)
+      context.idRange = options.orders.canaryRange
+      context.mayUseTimers = node.plugin.usesTimers
+      context.mayReadSecrets = node.grants.contains(.secrets)
+      return context
+    }
   }
 
   /// A number for a further lane, and what must be there before anything is made for it.
@@ -518,15 +512,8 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
 
   /// Tells of host calls that were refused because of the thread they came from.
   private func reportMisuse() {
-    for context in contexts where context.pointee.misuse > 0 {
-      var text = "PLUGIN: \(context.pointee.misuse) calls from a thread that may not make them were refused"
-      text.withUTF8 { bytes in
-        bytes.withMemoryRebound(to: CChar.self) {
-          log.write(
-            node: context.pointee.node, severity: LogLine.Severity.warning.rawValue, chain: 0,
-            gantry_string(data: $0.baseAddress, length: UInt64($0.count)))
-        }
-      }
+    for (node, calls) in services.contexts.misuse {
+      log.say(.warning, node: Int(node), "PLUGIN: \(calls) calls from a thread that may not make them were refused")
     }
   }
 
@@ -667,12 +654,6 @@ public final class Run: @unchecked Sendable {  // control thread, or `changes`, 
     for instance in instances { instance.destroy() }
     planner.deallocate()
     for intake in intakes.values { intake.deallocate() }
-    for context in contexts {
-      context.pointee.failText.deallocate()
-      context.pointee.heldNote.deallocate()
-      context.pointee.metrics.deallocate()
-      context.deallocate()
-    }
     for now in laneNow { now.deallocate() }
     services.deallocate()
     for log in hopLogs { log.close() }

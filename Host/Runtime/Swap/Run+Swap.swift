@@ -237,13 +237,13 @@ extension Run {
   }
 
   func swapEnded(_ driver: SwapDriver, _ report: SwapReport) {
-    let before = swapList.withLock { swaps -> SwapDriver? in
+    let before = swapList.withLock { swaps -> LaneThread? in
       if swaps.drivers[driver.node] === driver { swaps.drivers[driver.node] = nil }
       // What a swap held is gone with it; its report stays.
       swaps.all.removeAll { $0 === driver }
       swaps.ended.append(report)
       if swaps.ended.count > RunSwaps.reportsMax { swaps.ended.removeFirst(RunSwaps.reportsMax / 2) }
-      defer { swaps.last = driver }
+      defer { swaps.last = driver.thread }
       return swaps.last
     }
     // A thread that nobody waited for keeps its stack until it is joined.
@@ -283,11 +283,11 @@ struct RunSwaps {
   var drivers: [Int: SwapDriver] = [:]
   /// Those under way, in the order in which they began.
   var all: [SwapDriver] = []
-  /// The one that ended last: its thread is joined by the next one, or at the run's end.
-  var last: SwapDriver?
+  /// The thread of the one that ended last: joined by the next one, or at the run's end.
+  var last: LaneThread?
   /// Reports of the last ones that ended.
   var ended: [SwapReport] = []
-  static let reportsMax = 1000
+  static let reportsMax = 256
   var lastNumber: Int64 = 0
   var isClosed = false
   var lastTag: UInt64 = 1_000_000

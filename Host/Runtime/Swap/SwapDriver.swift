@@ -21,7 +21,7 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   private let old: PluginCode
   private let oldGraph: Graph
   private var machine: SwapMachine
-  private var follower: Follower?
+  private(set) var follower: Follower?
   private var candidate: Instance?
   private var artifacts: [ArtifactUse] = []
   private var isFollowed = false
@@ -33,7 +33,8 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
   /// Memory for a candidate whose rows have further columns.
   private var wider: WiderPorts?
   private let progress: @Sendable (SwapStep) -> Void
-  private let thread = LaneThread()
+  /// Joined after the end, by whoever waits for it, or by the next swap that ends.
+  let thread = LaneThread()
   /// Counts up with each change that somebody may wait for.
   private let signal = Atomic<UInt32>(0)
 
@@ -109,9 +110,6 @@ final class SwapDriver: @unchecked Sendable {  // `shared` is for all; the rest 
       GantryRuntime.wait(signal, while: seen, timeoutNs: 50_000_000)
     }
   }
-
-  /// Waits until the thread has ended, after `hasEnded`.
-  func join() { thread.join() }
 
   private func ring() {
     signal.wrappingAdd(1, ordering: .releasing)
