@@ -28,35 +28,16 @@ final class CellProcess: Sendable {
   init(executable: String, name: String, memory: Int32, bell: Int32) throws(GantryError) {
     var ends: [Int32] = [-1, -1]
     guard clinux_make_pipe(&ends, 1) == 0 else { throw CellMemory.refused("a pipe") }
-    let high = [memory, bell, ends[1]].map { fcntl($0, F_DUPFD_CLOEXEC, 200) }
-    close(ends[1])
-    defer { for descriptor in high { close(descriptor) } }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    // What a plugin prints for people goes where it would go in process; what it complains of is heard.
-    posix_spawn_file_actions_adddup2(&actions, high[2], 2)
-    posix_spawn_file_actions_adddup2(&actions, high[0], CellProcess.memoryDescriptor)
-    posix_spawn_file_actions_adddup2(&actions, high[1], CellProcess.bellDescriptor)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    var all = sigset_t()
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
     let kept = ["LD_LIBRARY_PATH", "LANG", "TZ"].compactMap { (name: String) in getenv(name).map { name + "=" + String(cString: $0) } } + ["SWIFT_BACKTRACE=enable=no"]
     let words: [String] = ["gantry-cell:\(name)", CellProcess.verb, String(getpid())]
     var argv = words.map { strdup($0) } + [nil]
     var environment = kept.map { strdup($0) } + [nil]
     defer { for text in argv + environment { free(text) } }
     var pid: pid_t = 0
-    let status = posix_spawn(&pid, executable, &actions, &attributes, &argv, &environment)
+    // What a plugin prints for people goes where it would go in process; what it complains of is heard.
+    let status = clinux_spawn(
+      executable, &argv, &environment, [memory, bell, ends[1]], [CellProcess.memoryDescriptor, CellProcess.bellDescriptor, 2], 3, &pid)
+    close(ends[1])
     guard status == 0 else {
       close(ends[0])
       throw GantryError("cell.not-started", "a cell for \(name) cannot be started: \(String(cString: strerror(status)))", exit: .failed)

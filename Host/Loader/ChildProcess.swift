@@ -50,31 +50,13 @@ public struct ChildProcess {
   }
 
   private func spawn(_ output: Int32, _ errors: Int32) -> (pid: pid_t, status: Int32) {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, output, 1)
-    posix_spawn_file_actions_adddup2(&actions, errors, 2)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    var all = sigset_t()
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-
     let names = ["PATH", "LD_LIBRARY_PATH", "TMPDIR", "XDG_RUNTIME_DIR", "LANG", "TZ"]
     let kept = names.compactMap { (name: String) in getenv(name).map { name + "=" + String(cString: $0) } }
     var argv = (["gantry"] + arguments).map { strdup($0) } + [nil]
     var environment = kept.map { strdup($0) } + [nil]
     defer { for text in argv + environment { free(text) } }
     var pid: pid_t = 0
-    let status = posix_spawn(&pid, executable, &actions, &attributes, &argv, &environment)
+    let status = clinux_spawn(executable, &argv, &environment, [output, errors], [1, 2], 2, &pid)
     return (pid, status)
   }
 

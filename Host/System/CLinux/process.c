@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -49,6 +50,38 @@ int clinux_make_pipe(int ends[2], int blocking_writes) {
 }
 
 int clinux_watch_process(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int clinux_spawn(const char *executable, char *const *arguments, char *const *environment, const int *descriptors,
+                 const int *targets, int count, int *pid) {
+  int high[8];
+  if (count > (int)(sizeof high / sizeof *high)) return EINVAL;
+  int error = 0, made = 0;
+  // Out of the way of all targets, so that none is overwritten before it was moved.
+  for (; made < count && error == 0; made++) {
+    high[made] = fcntl(descriptors[made], F_DUPFD_CLOEXEC, 200);
+    if (high[made] < 0) error = errno;
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  if (error == 0) error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  for (int i = 0; i < count && error == 0; i++) error = posix_spawn_file_actions_adddup2(&actions, high[i], targets[i]);
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  if (error == 0) error = posix_spawn(pid, executable, &actions, &attributes, arguments, environment);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  for (int i = 0; i < made; i++) {
+    if (high[i] >= 0) close(high[i]);
+  }
+  return error;
+}
 
 int clinux_allows_code(const char *folder) {
   struct statvfs status;

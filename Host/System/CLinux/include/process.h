@@ -23,6 +23,12 @@ int clinux_make_pipe(int ends[2], int blocking_writes);
 /// A descriptor that becomes readable when process `pid` ends, or -1.
 int clinux_watch_process(int pid);
 
+/// Starts a program in a process group of its own: no signal blocked, all at their defaults, nothing on its
+/// standard input. `descriptors[i]` is the child's `targets[i]`; what else is to be closed says so itself.
+/// 0 and the process in `pid`, or an errno.
+int clinux_spawn(const char *executable, char *const *arguments, char *const *environment, const int *descriptors,
+                 const int *targets, int count, int *pid);
+
 /// Whether the file system of `folder` is mounted so that code may be mapped from it.
 int clinux_allows_code(const char *folder);
 
