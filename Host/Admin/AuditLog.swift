@@ -15,11 +15,11 @@ import Synchronization
 ///
 /// Read and checked when it is opened. A log whose chain is broken is put aside under another name
 /// and the new one begins by saying so, with the old one's hash; a last line that a crash has torn
-/// is cut off, and that is said as well. Any thread.
+/// is cut off, and that is said as well. What it says is not kept in memory. Any thread.
 public final class AuditLog: Sendable {
   private struct State {
     var descriptor: Int32 = -1
-    var entries: [AuditEntry] = []
+    var count: UInt64 = 0
     var last = AuditEntry.firstPrevious
     var failure: GantryError?
   }
@@ -32,8 +32,10 @@ public final class AuditLog: Sendable {
   /// What opening it has found, when that was not in order.
   public let findings: [Diagnostic]
 
-  /// - Parameter folder: nil keeps the entries in memory only
-  init(_ folder: StateFolder?) throws(GantryError) {
+  /// - Parameters:
+  ///   - folder: nil keeps nothing
+  ///   - take: told of each entry that is there, oldest first
+  init(_ folder: StateFolder?, take: (AuditEntry) -> Void = { _ in }) throws(GantryError) {
     self.folder = folder
     guard let folder else {
       state = Mutex(State())
@@ -67,8 +69,9 @@ public final class AuditLog: Sendable {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw StateFolder.failure("cannot open \(path)") }
     self.findings = findings
-    state = Mutex(State(descriptor: descriptor, entries: entries, last: last))
-    for note in notes { try append(note) }
+    state = Mutex(State(descriptor: descriptor, count: UInt64(entries.count), last: last))
+    for entry in entries { take(entry) }
+    for note in notes { take(try append(note)) }
   }
 
   deinit {
@@ -76,7 +79,12 @@ public final class AuditLog: Sendable {
     if descriptor >= 0 { close(descriptor) }
   }
 
-  public var entries: [AuditEntry] { state.withLock { $0.entries } }
+  /// All of them, read from the disk, oldest first; none without a folder.
+  public var entries: [AuditEntry] {
+    guard let folder else { return [] }
+    // While nobody writes.
+    return state.withLock { _ in Self.check(folder).entries }
+  }
 
   /// Writes one entry, whose number, time and chain are set here.
   ///
@@ -85,7 +93,7 @@ public final class AuditLog: Sendable {
   func append(_ given: AuditEntry, isSynced: Bool = true) throws(GantryError) -> AuditEntry {
     try state.withLock { state throws(GantryError) in
       var entry = given
-      entry.number = UInt64(state.entries.count + 1)
+      entry.number = state.count + 1
       entry.wallNs = clinux_wall_ns()
       entry.previous = state.last
       let line = Array(entry.line.utf8)
@@ -98,7 +106,7 @@ public final class AuditLog: Sendable {
           throw failure
         }
       }
-      state.entries.append(entry)
+      state.count = entry.number
       state.last = FileBytes.sha256(line)
       if isSynced, let folder {
         let head = AuditCheck.Head(entries: entry.number, sha256: state.last)

@@ -2,8 +2,7 @@ import GantryBase
 import GantryRuntime
 import Synchronization
 
-/// Every change of a host's graph: asked by whom, its steps with times, what became of it. Read from
-/// the audit log, which is all that is kept of it, and continued there.
+/// One change of a host's graph: asked by whom, its steps with times, what became of it.
 public struct Change: Codable, Sendable, Equatable {
   public struct Step: Codable, Sendable, Equatable {
     public var wallNs: Int64
@@ -37,9 +36,15 @@ public struct Change: Codable, Sendable, Equatable {
 }
 
 /// The changes of a host, the audit log behind them, and the graph's versions. Any thread.
+///
+/// Read from the audit log, which is all that is kept of them, and continued there. The newest are in
+/// memory; one that is older is read from the log again.
 public final class History: Sendable {
   struct State {
     var changes: [Change] = []
+    /// Those before them that are not in memory any more.
+    var earlier = 0
+    var keptMax = Int.max
     var lastNumber = 0
   }
 
@@ -47,17 +52,27 @@ public final class History: Sendable {
   public let versions: GraphVersions?
   private let state: Mutex<State>
 
-  /// - Parameter folder: nil keeps everything in memory, for this run
-  public init(_ folder: StateFolder?) throws(GantryError) {
-    log = try AuditLog(folder)
-    versions = try folder.map { (folder) throws(GantryError) in try GraphVersions(folder) }
+  /// - Parameter folder: nil keeps the newest changes in memory, for this run
+  public convenience init(_ folder: StateFolder?) throws(GantryError) { try self.init(folder, keptMax: 1000) }
+
+  /// - Parameter keptMax: how many changes stay in memory; half as many again at most, and those that go on
+  init(_ folder: StateFolder?, keptMax: Int) throws(GantryError) {
     var state = State()
-    for entry in log.entries { state.take(entry) }
+    state.keptMax = keptMax
+    log = try AuditLog(folder) { state.take($0) }
+    versions = try folder.map { (folder) throws(GantryError) in try GraphVersions(folder) }
     self.state = Mutex(state)
   }
 
-  /// Oldest first.
-  public var changes: [Change] { state.withLock { $0.changes } }
+  /// All of them, oldest first; without a folder the newest.
+  public var changes: [Change] { newest(.max).changes }
+
+  /// The newest so many, oldest first, and how many there are in all.
+  func newest(_ limit: Int) -> (changes: [Change], count: Int) {
+    let (kept, count) = state.withLock { ($0.changes, $0.earlier + $0.changes.count) }
+    let list = limit > kept.count && count > kept.count && versions != nil ? State.read(log.entries) : kept
+    return (Array(list.suffix(limit)), count)
+  }
 
   public func started(by: String, about: String) throws(GantryError) {
     try note(AuditEntry(.started, about: about, by: by))
@@ -85,7 +100,13 @@ public final class History: Sendable {
   }
 
   /// One change by its id.
-  public func change(_ id: String) -> Change? { state.withLock { $0.changes.first { $0.id == id } } }
+  public func change(_ id: String) -> Change? {
+    let (found, isWhole) = state.withLock { state in (state.changes.last { $0.id == id }, state.earlier == 0) }
+    return found ?? (isWhole ? nil : changes.first { $0.id == id })
+  }
+
+  /// How many are in memory.
+  var keptCount: Int { state.withLock { $0.changes.count } }
 
   private func note(_ entry: AuditEntry, isSynced: Bool = true) throws(GantryError) {
     let written = try log.append(entry, isSynced: isSynced)
@@ -103,6 +124,7 @@ extension History.State {
       changes.append(
         Change(
           id: entry.change ?? "", verb: entry.verb ?? "", about: entry.about, by: entry.by ?? "", beganNs: entry.wallNs, detail: entry.detail))
+      if keptMax < .max, changes.count > keptMax / 2 * 3 { forget(changes.count - keptMax) }
     case .step:
       guard let index else { return }
       changes[index].steps.append(.init(wallNs: entry.wallNs, step: entry.verb ?? "", detail: entry.detail))
@@ -118,6 +140,19 @@ extension History.State {
     case .stopped, .mended: break
     }
   }
+
+  /// Those of the oldest `count` that have ended are in the log alone from here on.
+  private mutating func forget(_ count: Int) {
+    let kept = changes.prefix(count).filter { $0.outcome == nil }
+    earlier += count - kept.count
+    changes.replaceSubrange(..<count, with: kept)
+  }
+
+  static func read(_ entries: [AuditEntry]) -> [Change] {
+    var state = Self()
+    for entry in entries { state.take(entry) }
+    return state.changes
+  }
 }
 
 extension LiveHost.HistoryAnswer {
@@ -126,11 +161,10 @@ extension LiveHost.HistoryAnswer {
     let bytes = try readFile("\(path)/\(AuditLog.name)", limit: 1 << 28)
     let head = try? readFile("\(path)/\(AuditLog.headName)", limit: 4096)
     let (check, entries, _) = AuditLog.check(bytes: bytes, head: head, path: "\(path)/\(AuditLog.name)")
-    var state = History.State()
-    for entry in entries { state.take(entry) }
+    let changes = History.State.read(entries)
     let committed = try? readFile("\(path)/committed", limit: 64)
     self.init(
-      changes: Array(state.changes.suffix(limit)), count: state.changes.count,
+      changes: Array(changes.suffix(limit)), count: changes.count,
       version: committed.flatMap { Int(String(decoding: $0, as: UTF8.self).filter { $0 != "\n" }) }, findings: [],
       check: verify ? check : nil)
   }

@@ -109,10 +109,10 @@ extension LiveHost {
 
   func historyAnswer(_ request: ControlRequest) throws(GantryError) -> HistoryAnswer {
     let history = try history
-    let all = history.changes
     let limit = request.number("limit").map { Int(clamping: max($0, 0)) } ?? 50
+    let (changes, count) = history.newest(limit)
     return HistoryAnswer(
-      changes: Array(all.suffix(limit)), count: all.count, version: graphs.withLock { $0.version }, findings: history.log.findings,
+      changes: changes, count: count, version: graphs.withLock { $0.version }, findings: history.log.findings,
       check: request.flag("verify") == true ? history.log.check() : nil)
   }
 

@@ -1,4 +1,4 @@
-import GantryAdmin
+@testable import GantryAdmin
 import GantryBase
 import GantryRuntime
 import Glibc
@@ -33,6 +33,35 @@ import Testing
     #expect(history.changes.allSatisfy { $0.outcome == "committed" && $0.steps.map(\.step) == ["flip"] })
     #expect(history.changes.map(\.version) == [2, 3, 4, 5, 6])
     #expect(try history.begin("apply", about: nil, by: "a test") == "c6")
+  }
+
+  @Test func `of many changes the newest are in memory and all are in the log`() throws {
+    let path = try LiveGraph.temporaryFolder() + "/state"
+    let (count, keptMax) = (100, 20)
+    do {
+      let history = try History(StateFolder(path: path), keptMax: keptMax)
+      let unending = try history.begin("swap", about: "model", by: "a test")
+      for number in 2...count {
+        let id = try history.begin("swap", about: "model", by: "a test")
+        history.step(id, "flip", "now")
+        try history.end(id, outcome: "committed", version: number)
+      }
+      #expect((keptMax...keptMax / 2 * 3 + 1).contains(history.keptCount), "\(history.keptCount)")
+      #expect(history.newest(15).count == count)
+      #expect(history.newest(15).changes.map(\.id) == (count - 14...count).map { "c\($0)" })
+      #expect(history.newest(count - 5).changes.first?.id == "c6")
+      #expect(history.change("c7")?.version == 7 && history.change("c7")?.steps.count == 1)
+      #expect(history.change("c\(count + 1)") == nil)
+      // One that goes on stays, however old it is.
+      #expect(history.change(unending)?.outcome == nil)
+      try history.end(unending, outcome: "reverted")
+      #expect(history.change(unending)?.outcome == "reverted")
+      #expect(history.changes.count == count)
+    }
+    // The folder is free again.
+    let again = try History(StateFolder(path: path), keptMax: keptMax)
+    #expect(again.newest(1).count == count && again.change("c7")?.version == 7)
+    #expect(try again.begin("swap", about: nil, by: "a test") == "c\(count + 1)")
   }
 
   @Test(arguments: ["changed", "removed", "swapped", "inserted", "cut", "garbage"])
