@@ -29,8 +29,8 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   private let isGivenUp = Atomic<Bool>(false)
   /// The tag of the lane's thread, set again after calls made on it.
   private var laneTag: UInt64 = 0
-  private let memory: UnsafeMutableRawPointer
-  private let capacity: UInt64
+  let memory: UnsafeMutableRawPointer
+  let capacity: UInt64
   /// The lane's.
   private var tail: UInt64 = 0
   private var pushedRows: UInt64 = 0
@@ -40,23 +40,23 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   /// Calls are made by the lane at once, and nothing is copied.
   private(set) var isInline = false
   /// Everything before this position may be handled.
-  private let published = Atomic<UInt64>(0)
-  private let head = Atomic<UInt64>(0)
+  let published = Atomic<UInt64>(0)
+  let head = Atomic<UInt64>(0)
   private let pushed = Atomic<UInt64>(0)
-  private let handled = Atomic<UInt64>(0)
-  private let compared = Atomic<UInt64>(0)
+  let handled = Atomic<UInt64>(0)
+  let compared = Atomic<UInt64>(0)
   private let turn = Atomic<UInt32>(0)
   /// The lane wants the turn: the thread stops between two records.
-  private let isWanted = Atomic<Bool>(false)
-  private let isStopped = Atomic<Bool>(false)
-  private let isReady = Atomic<Bool>(false)
-  private let bell = Bell()
+  let isWanted = Atomic<Bool>(false)
+  let isStopped = Atomic<Bool>(false)
+  let isReady = Atomic<Bool>(false)
+  let bell = Bell()
   /// Rung whenever the turn is free again, and when the thread may begin.
-  private let turned = Bell()
-  private let thread = LaneThread()
-  private var hasThread = false
+  let turned = Bell()
+  let thread = LaneThread()
+  var hasThread = false
   /// Compared while set; the turn holder's.
-  private let compares = Atomic<Bool>(false)
+  let compares = Atomic<Bool>(false)
   private var comparison = OutputComparison()
   private let outcome = Mutex(OutputComparison.Result())
   private var expectsOutputs = false
@@ -65,10 +65,10 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   let name: String
 
   static let ringBytes = 32 << 20
-  private static let recordBytes = 64
+  static let recordBytes = 64
 
   /// One call, or what the counted instance wrote in it. Rows and arena follow, 64 bytes aligned.
-  private struct Record: BitwiseCopyable {
+  struct Record: BitwiseCopyable {
     enum Kind { static let skip: UInt32 = 0, call: UInt32 = 1, outputs: UInt32 = 2 }
     var kind: UInt32
     /// Input of a call, port of outputs.
@@ -347,6 +347,14 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     bell.ring()
   }
 
+  /// Without a thread: the lane makes all calls.
+  func startInline() {
+    isReady.store(true, ordering: .releasing)
+    turned.ring()
+    _ = takeTurn()
+    isInline = true
+  }
+
   /// From here on the lane makes the calls itself. It holds the turn and keeps it.
   func beInline() { isInline = true }
 
@@ -409,95 +417,10 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
   var comparisonResult: OutputComparison.Result { outcome.withLock { $0 } }
   func compare() { compares.store(true, ordering: .relaxed) }
 
-  // MARK: the thread
-
-  /// The instance has its state: the thread may begin.
-  func start() throws(GantryError) {
-    isReady.store(true, ordering: .releasing)
-    turned.ring()
-    hasThread = true
-    try thread.start(name: "swap:\(name)") { [self] in
-      clinux_set_thread_tag(muted.tag)
-      run()
-    }
-  }
-
-  /// Without a thread: the lane makes all calls.
-  func startInline() {
-    isReady.store(true, ordering: .releasing)
-    turned.ring()
-    _ = takeTurn()
-    isInline = true
-  }
-
-  /// Ends the thread. Called when the lane no longer pushes.
-  func stop() {
-    isStopped.store(true, ordering: .releasing)
-    bell.ring()
-    turned.ring()
-    if hasThread { thread.join() }
-    hasThread = false
-  }
-
-  private func run() {
-    while !isStopped.load(ordering: .acquiring) {
-      let seen = bell.current
-      if !isWanted.load(ordering: .relaxed), takeTurn() {
-        handle(atMost: .max, untilWanted: true)
-        giveTurn()
-      }
-      if head.load(ordering: .relaxed) == published.load(ordering: .acquiring) || isWanted.load(ordering: .relaxed) {
-        bell.wait(since: seen, timeoutNs: 2_000_000)
-      } else {
-        clinux_pause()
-      }
-    }
-  }
-
-  /// Handles records; the turn's holder.
-  private func handle(atMost limit: Int, untilWanted: Bool = false) {
-    var position = head.load(ordering: .relaxed)
-    var rows = handled.load(ordering: .relaxed)
-    var count = 0
-    while count < limit, position != published.load(ordering: .acquiring) {
-      if untilWanted, isWanted.load(ordering: .relaxed) { break }
-      let place = memory + Int(position & (capacity - 1))
-      if place.load(as: UInt32.self) == Record.Kind.skip {
-        position &+= capacity - position & (capacity - 1)
-        head.store(position, ordering: .releasing)
-        continue
-      }
-      let record = place.load(as: Record.self)
-      let bytes = UnsafeRawPointer(place + Follower.recordBytes).assumingMemoryBound(to: UInt8.self)
-      let rowBytes = (Int(record.count) * Int(record.stride) + 63) & ~63
-      if record.kind == Record.Kind.call {
-        beginCall(record.isCompared != 0)
-        for other in others {
-          other.call(
-            input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride), schema: record.schema,
-            arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs,
-            chain: record.chain)
-        }
-        muted.call(
-          input: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride), schema: record.schema,
-          arena: record.arenaCount > 0 ? bytes + rowBytes : nil, arenaCount: Int(record.arenaCount), nowNs: record.nowNs, chain: record.chain)
-        rows &+= UInt64(record.count)
-        if record.isCompared != 0 { compared.store(compared.load(ordering: .relaxed) &+ UInt64(record.count), ordering: .relaxed) }
-      } else if record.kind == Record.Kind.outputs {
-        compare(port: Int(record.index), rows: bytes, count: Int(record.count), stride: Int(record.stride))
-      }
-      position &+= record.span
-      head.store(position, ordering: .releasing)
-      handled.store(rows, ordering: .relaxed)
-      count += 1
-    }
-    if compares.load(ordering: .relaxed) { publishComparison() }
-  }
-
   // MARK: comparison
 
   /// What the call before wrote is final: what the counted instance did not write is a difference.
-  private func beginCall(_ isCompared: Bool) {
+  func beginCall(_ isCompared: Bool) {
     if expectsOutputs {
       for port in 0..<muted.portCount {
         let surplus = muted.rows(port: port).count - comparedRows[port]
@@ -508,7 +431,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     for port in 0..<muted.portCount { comparedRows[port] = 0 }
   }
 
-  private func compare(port: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int) {
+  func compare(port: Int, rows: UnsafePointer<UInt8>, count: Int, stride: Int) {
     guard expectsOutputs else { return }
     let own = muted.rows(port: port)
     for index in 0..<count {
@@ -523,7 +446,7 @@ final class Follower: @unchecked Sendable {  // ring: lane produces, the turn's 
     comparedRows[port] += count
   }
 
-  private func publishComparison() {
+  func publishComparison() {
     let result = comparison.result
     outcome.withLock { $0 = result }
   }
