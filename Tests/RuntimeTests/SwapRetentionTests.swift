@@ -5,7 +5,7 @@ import GantryGraph
 import Synchronization
 import Testing
 
-/// What a run keeps of swaps that have ended: as much after thousands as after a few.
+/// What a run keeps of swaps that have ended: as much after hundreds as after a few.
 @Suite(.enabled(if: Fixture.hasCompiler)) struct SwapRetentionTests {
   private static let yaml = Bench.yaml(
     """
@@ -23,15 +23,15 @@ import Testing
     var living: Int { [driver as AnyObject?, follower, muted, instance].count { $0 != nil } }
   }
 
-  @Test func `thousands of swaps leave nothing behind but the newest reports and a few quiet handles`() throws {
-    let count = 2_000
+  @Test func `hundreds of swaps leave nothing behind but the newest reports and a few quiet handles`() throws {
+    let count = 600
     let seen = Mutex<[Parts]>([])
     var failure: (any Error)?
     let outcome = try Bench.run(
       SwapBench.load(Self.yaml),
       options: {
         $0.captures = []
-        // The lines of thousands of swaps would be kept.
+        // The lines of hundreds of swaps would be kept.
         $0.onLog = { _ in }
       },
       during: { run in
