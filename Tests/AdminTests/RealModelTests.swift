@@ -212,7 +212,7 @@ import Testing
     #expect(told[UInt32(GANTRY_EXEC_FILL)] == Array(first..<first + summary.orders))
     #expect(told[UInt32(GANTRY_EXEC_ACCEPTED)] == told[UInt32(GANTRY_EXEC_FILL)])
 
-    let replay = try Verb.run(["replay", journal, "--plugins", Self.plugins.get()], in: d.folder)
+    let replay = try RunningVerb(["replay", journal, "--plugins", Self.plugins.get()], d, asks: false).end(minutes: 5)
     #expect(replay.code == 0 && replay.out.contains("identical") && replay.out.contains(summary.orderHash), "\(replay.out)\(replay.error)")
   }
 
@@ -272,19 +272,25 @@ import Testing
   }
 }
 
-/// A live verb that goes on while others are asked.
+/// A verb that goes on while others are asked, or for minutes.
 private final class RunningVerb {
   private let pid: pid_t
   private let mark: String
 
-  init(_ arguments: [String], _ d: ModelSwapTests.Deployment) throws {
-    mark = "\(d.folder)/running"
-    pid = try Child.start(arguments + ["--control", "c.sock"], in: d.folder, out: mark + ".out", error: mark + ".err")
+  /// - Parameter asks: the running host
+  init(_ arguments: [String], _ d: ModelSwapTests.Deployment, asks: Bool = true) throws {
+    mark = "\(d.folder)/running-\(arguments[0])"
+    pid = try Child.start(arguments + (asks ? ["--control", "c.sock"] : []), in: d.folder, out: mark + ".out", error: mark + ".err")
   }
 
-  func end() throws -> Verb {
+  func end(minutes: Int = 1) throws -> Verb {
     var status: Int32 = 0
-    try until("the verb ends") { waitpid(self.pid, &status, WNOHANG) == self.pid }
+    var hasEnded = false
+    for _ in 1..<minutes where !hasEnded {
+      do { try until("the verb ends") { waitpid(self.pid, &status, WNOHANG) == self.pid } } catch { continue }
+      hasEnded = true
+    }
+    if !hasEnded { try until("the verb ends") { waitpid(self.pid, &status, WNOHANG) == self.pid } }
     return Verb(code: status >> 8 & 0xFF, out: LiveGraph.read(mark + ".out"), error: LiveGraph.read(mark + ".err"))
   }
 }

@@ -58,7 +58,7 @@ import Testing
     var loaded = try Bench.load(Self.yaml("tally", "random: 1", count: 100), files: Cells.files())
     let node = loaded.graph.node(named: "t")!
     let (code, factory) = (loaded.code[node], CellFactory(executable: Cells.gantry))
-    let plugin = try factory.makePlugin(loaded.graph.nodes[node], code.description, PluginImage(path: code.description.path), CellLimits())
+    let plugin = try factory.makePlugin(loaded.graph.nodes[node], code.description, PluginImage(path: code.description.path), CellLimits(), nil)
     loaded.code[node] = PluginCode(raw: plugin.raw, description: code.description, sha256: code.sha256, generation: code.generation)
     let log = Mutex<[String]>([])
     var options = RunOptions()

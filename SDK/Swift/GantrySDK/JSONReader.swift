@@ -63,7 +63,7 @@ public struct JSONReader {
 
   /// What stands at the reading position, for people.
   private var found: Text {
-    guard position < bytes.count else { return "the end of the file; it is cut off, so write it again" }
+    guard position < bytes.count else { return "the end of the file: the file is cut off, so write it again" }
     let byte = bytes[position]
     return byte > 32 && byte < 127 ? "'\(Text(bytes: [byte]))'" : "the byte \(Int(byte))"
   }

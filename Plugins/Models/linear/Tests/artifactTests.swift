@@ -64,7 +64,7 @@ import Testing
   }
 
   @Test func `what is not JSON is refused at its place`() {
-    #expect(refusal("") == "1:1: expected '{', found the end of the file; it is cut off, so write it again")
+    #expect(refusal("") == "1:1: expected '{', found the end of the file: the file is cut off, so write it again")
     #expect(refusal("[]") == "1:1: expected '{', found '['")
     #expect(refusal("{\"format\" 1}") == "1:11: expected ':', found '1'")
     #expect(refusal("{\"format\": \"gantry.linear/1\",}") == "1:30: expected a string in double quotes, found '}'")
