@@ -34,10 +34,10 @@ struct SwapBenchmark {
 
   /// Quotes without an end, unless `rounds` says how many times the tape is run.
   private func start(
-    _ id: String, bytes: Int? = nil, rounds: Int = 1_000_000, warm: Int = 0, isPaced: Bool = false
+    _ id: String, bytes: Int? = nil, rounds: Int = 1_000_000, warm: Int = 0, hasStandby: Bool = false, isPaced: Bool = false
   ) throws -> SwapRun {
     let params = bytes.map { ", params: { bytes: \($0) }" } ?? ""
-    let swap = warm > 0 ? ", swap: { warm: \(warm) }" : ""
+    let swap = hasStandby ? ", swap: { standby: true }" : warm > 0 ? ", swap: { warm: \(warm) }" : ""
     return try SwapRun(
       host,
       Graphs.quotes(tape: tape.path, rounds: rounds, isPaced: isPaced) + """
@@ -55,12 +55,13 @@ struct SwapBenchmark {
       title: "The lane's pause in a swap, all its steps together (us)",
       columns: ["state", "swaps", "p50", "p99", "max", "request to flip p50", "p99", "budget", "met"])
     let cases = [
-      ("1 KB, handed over", "bench-state", 1 << 10, 0, host.settings.swaps, 10.0),
-      ("64 KB, handed over", "bench-state", 65_000, 0, host.settings.swaps, 50.0),
-      ("100 MB, warmed by 1000 events", "bench-tail", 100 << 20, 1000, max(host.settings.swaps / 100, 10), 50.0),
+      ("1 KB, handed over", "bench-state", 1 << 10, 0, false, host.settings.swaps, 10.0),
+      ("64 KB, handed over", "bench-state", 65_000, 0, false, host.settings.swaps, 50.0),
+      ("100 MB, from a standby", "bench-state", 100 << 20, 0, true, max(host.settings.swaps / 200, 10), 50.0),
+      ("100 MB, warmed by 1000 events", "bench-tail", 100 << 20, 1000, false, max(host.settings.swaps / 100, 10), 50.0),
     ]
-    for (name, id, bytes, warm, count, budget) in cases {
-      let swapped = try start(id, bytes: bytes, warm: warm)
+    for (name, id, bytes, warm, hasStandby, count, budget) in cases {
+      let swapped = try start(id, bytes: bytes, warm: warm, hasStandby: hasStandby)
       var pauses = Series()
       var waits = Series()
       let warmUp = max(count / 100, 1)
@@ -170,16 +171,19 @@ struct SwapBenchmark {
     let repeats = 10
     func measure(_ change: ((inout SwapPolicy) -> Void)?) throws -> Double {
       let swapped = try start("bench-state", bytes: 1024, rounds: repeats)
-      if let change { _ = try swapped.swap(change, waits: false) }
+      // One that is in its shadow until the end comes to nothing.
+      if let change { _ = try? swapped.swap(change, waits: false) }
       let summary = try swapped.end()
       return summary.laneCPUSeconds * 1e9 / Double(summary.events)
     }
     rounds.add("alone") { try measure(nil) }
+    rounds.add("shadow") { try measure { $0.shadow = 1 << 40 } }
     rounds.add("probation") { try measure { $0.probation = 1 << 40 } }
     try rounds.run(rounds: min(host.settings.rounds, 5), title: "following")
     var table = Table(title: "Feeding a second instance (the lane's own CPU, ns an event, three nodes)", columns: ["what", "median", "more"])
     let alone = rounds["alone"].median
     table.add(["nobody is swapped", decimal(alone, 2), ""])
+    table.add(["shadow: the new instance is fed, muted, and compared", decimal(rounds["shadow"].median, 2), decimal(rounds["shadow"].median - alone, 2)])
     table.add(["probation: the old instance is fed, muted", decimal(rounds["probation"].median, 2), decimal(rounds["probation"].median - alone, 2)])
     report.add(table)
   }
