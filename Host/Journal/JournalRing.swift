@@ -99,7 +99,8 @@ extension UnsafeMutablePointer<JournalRing> {
       let skip = pointee.base + Int(offset)
       skip.storeBytes(of: JournalRing.skipLength, as: UInt32.self)
       skip.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
-      pointee.tail += toEnd
+      // Loaded and stored like everywhere else: an access that modifies would be one to the whole ring.
+      pointee.tail = pointee.tail &+ toEnd
       pointee.published.store(pointee.tail, ordering: .releasing)
     }
     guard waitForRoom(span) else { return nil }
