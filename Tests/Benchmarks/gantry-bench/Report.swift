@@ -45,7 +45,24 @@ struct Report {
     return isMet ? "yes" : "no"
   }
 
-  func text(_ settings: Settings) -> String {
+  /// The tables of a report that another command made, under its own title; empty where it has not been run.
+  private static func tables(of path: String, title: String, command: String) -> String {
+    guard let file = fopen(path, "re") else { return "" }
+    defer { fclose(file) }
+    var text: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { text += chunk[..<count] }
+    let rows = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).drop { !$0.hasPrefix("|") }
+      .prefix { $0.hasPrefix("|") }
+    let name = path.split(separator: "/").last ?? ""
+    return "## \(title)\n\nMade by `\(command)` in a run of its own; [\(name)](\(name)) has the rest.\n\n\(rows.joined(separator: "\n"))\n\n"
+  }
+
+  /// - Parameter folder: where the reports of other commands are
+  func text(_ settings: Settings, beside folder: String) -> String {
+    let others =
+      Report.tables(of: "\(folder)/PEERS.md", title: "Beside other engines", command: "make bench-peers")
+      + Report.tables(of: "\(folder)/MODELS.md", title: "Models of boosted trees", command: "make bench-models")
     let verdict = missed.isEmpty ? "All budgets that were measured are met." : "Missed: \(missed.joined(separator: "; "))."
     return """
       # What Gantry costs
@@ -53,15 +70,13 @@ struct Report {
       Measured by `make bench` in one run: \(settings.rounds) rounds in which everything takes its turn, medians of them. \
       Ratios hold from machine to machine better than times do.
 
-      Other engines beside the chain: [PEERS.md](PEERS.md), made by `make bench-peers`. Boosted trees: [MODELS.md](MODELS.md), made by `make bench-models`.
-
       Machine: \(Machine.description) Load average \(loadBefore) when this began and \(Machine.load) when it ended; it makes about 2 itself.
 
       \(verdict)
 
       \(parts.joined(separator: "\n\n"))
 
-      ## Reading the figures
+      \(others)## Reading the figures
 
       A hop with blocks is the plugin's own copy of 64 bytes, the stamp of each row and its bookkeeping. One event a call adds the call \
       and the waking of those who read the row; by default one chain in 16 is timed at every hop, where reading the clock alone takes \

@@ -24,7 +24,8 @@ func benchmark() throws {
   if settings.wants("process") { try ProcessBenchmark.run(settings, into: &report) }
   if let output = settings.output {
     guard let file = fopen(output, "w") else { throw BenchmarkError("cannot write \(output)") }
-    fputs(report.text(settings), file)
+    let folder = output.split(separator: "/").dropLast().joined(separator: "/")
+    fputs(report.text(settings, beside: (output.hasPrefix("/") ? "/" : "") + (folder.isEmpty ? "." : folder)), file)
     fclose(file)
     print("wrote \(output)")
   }
