@@ -90,6 +90,10 @@ extension GraphRunner {
 
   private func halted(_ side: LiveRun, _ reason: String) throws(GantryError) {
     terminal.error("warning: orders are halted until `gantry unhalt`: \(reason)")
+    try keepHalt(side, reason)
+  }
+
+  private func keepHalt(_ side: LiveRun, _ reason: String) throws(GantryError) {
     guard let state = side.state, state.halt == nil else { return }
     try state.setHalt(StateFolder.Halt(sinceNs: Int64(Date().timeIntervalSince1970 * 1e9), by: "gantry run", reason: reason))
   }
@@ -105,9 +109,9 @@ extension GraphRunner {
     let trades = beginning.graph.clock == .live && beginning.graph.nodes.contains { $0.plugin.kind == .broker }
     terminal.error(
       "warning: the nodes begin anew, without what they had learnt in the last run" + (trades ? "; orders are halted until `gantry unhalt`" : ""))
-    if trades, let state = side.state, state.halt == nil {
-      let reason = "the last run was killed and could not be gone on with (\(error.diagnostics.first?.text ?? "no reason")): compare positions with the broker first"
-      try state.setHalt(StateFolder.Halt(sinceNs: Int64(Date().timeIntervalSince1970 * 1e9), by: "gantry run", reason: reason))
+    if trades {
+      try keepHalt(
+        side, "the last run was killed and could not be gone on with (\(error.diagnostics.first?.text ?? "no reason")): compare positions with the broker first")
     }
     guard let folder = beginning.folder else { return }
     for name in ["journal", "recovered"] { try? FileManager.default.removeItem(atPath: "\(folder)/\(name)") }

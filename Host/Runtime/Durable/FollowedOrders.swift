@@ -25,22 +25,17 @@ final class FollowedOrders: @unchecked Sendable {  // the lane's; whoever has pa
 
 /// Those of a run, by lane and broker; the same for every graph that the journal tells of.
 final class FollowedEdges: Sendable {
-  private struct Edge: Hashable {
-    var lane: Int
-    var broker: Int
-  }
-
   private let journaled: [OrderHistory.Way: Int]
-  private let edges = Mutex<[Edge: FollowedOrders]>([:])
+  private let edges = Mutex<[OrderHistory.Way: FollowedOrders]>([:])
 
   init(_ journaled: [OrderHistory.Way: Int]) { self.journaled = journaled }
 
   func orders(lane: Int, broker: Int) -> FollowedOrders {
     edges.withLock {
-      let edge = Edge(lane: lane, broker: broker)
-      if let orders = $0[edge] { return orders }
-      let orders = FollowedOrders(broker: Int32(broker), journaled: journaled[OrderHistory.Way(lane: lane, broker: broker)] ?? 0)
-      $0[edge] = orders
+      let way = OrderHistory.Way(lane: lane, broker: broker)
+      if let orders = $0[way] { return orders }
+      let orders = FollowedOrders(broker: Int32(broker), journaled: journaled[way] ?? 0)
+      $0[way] = orders
       return orders
     }
   }

@@ -37,6 +37,8 @@ extension Run {
   func beginBrokers() throws(GantryError) {
     guard let journal, !isFollowing else { return }
     let (graph, numbers, laneOf, instances) = shape.withLock { ($0.graph, $0.numbers, $0.laneOf, $0.instances) }
+    // What was followed stands before the record of what is open behind it, whichever lanes wrote them.
+    if followed != nil { try journal.flush() }
     let known = options.orders.open
     let unsent = followed?.unsent ?? [:]
     for index in graph.nodes.indices where DurableEdges.isDurable(graph.nodes[index]) {
